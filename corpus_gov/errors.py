@@ -1,0 +1,41 @@
+"""Errors, split by who must act.
+
+A message is one line that says where, what was found, what was expected and what to do. It never holds
+text of a document: messages end in logs.
+"""
+
+
+class CorpusGovError(Exception):
+    """Anything that corpus_gov raises on purpose; catch a subclass to decide what to do."""
+
+
+class ConfigError(CorpusGovError):
+    """The workspace's configuration, a dossier or an argument is wrong: its author edits it; nothing ran."""
+
+
+class RuleError(CorpusGovError):
+    """A rule pack is wrong: its author edits the YAML; nothing ran."""
+
+
+class PolicyError(CorpusGovError):
+    """A policy is wrong or needs what was not screened: add the pack or drop the clause; nothing ran."""
+
+
+class SchemaError(CorpusGovError):
+    """A batch lacks promised columns: a bug in a source, measure or screen."""
+
+
+class SourceError(CorpusGovError):
+    """An input cannot be read: it is recorded as rejected, the run goes on and the captures say so."""
+
+
+class StoreError(CorpusGovError):
+    """Output was not durably written, or another writer holds the lease: the run stops; safe to run again."""
+
+
+class GateError(CorpusGovError):
+    """An expectation on the tables failed: nothing was released; a person reads the result and decides."""
+
+
+class IntegrityError(CorpusGovError):
+    """A digest, signature or count does not hold: the run stops and is never retried; a person looks."""
