@@ -61,7 +61,8 @@ def check(batch: pa.RecordBatch | pa.Table, schema: pa.Schema, where: str) -> No
 
 def name_of(schema: pa.Schema) -> str:
     """Return the table's name, for messages."""
-    return (schema.metadata or {}).get(b"table", b"?").decode()
+    name: bytes = (schema.metadata or {}).get(b"table", b"?")
+    return name.decode()
 
 
 CAPTURES: Final = table(

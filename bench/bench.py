@@ -1,0 +1,195 @@
+"""Measure the whole way over the bench corpus: MB/s per core, peak memory, each stage; counts are asserted.
+
+    python bench/bench.py --data ../shared/data/bench --scales 1 4 16 --workers 1 2 --runs 5
+
+Each run is a process of its own (`corpus-gov run --json`) on a fresh workspace. A corpus of scale n holds
+every document n times, each copy with its number put before the text, so that copies are no duplicates.
+MB are 10^6 bytes of UTF-8 text. Peak memory is the largest sum, over the process and its workers, of
+proportional set sizes, sampled ten times a second. "without language" is computed: wall time less the time
+spent in language identification, divided by the workers.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+FILES = ("zh", "en")
+DOCUMENTS = {"zh": 61_888, "en": 38_305}
+"""Rows of the two files; a run that gives other counts is no measurement."""
+
+DOSSIER = """\
+source_id: bench
+kind: unassessed
+title: Bench corpus
+inputs: [{inputs}]
+format: parquet
+fields: {{text: text, uri: url}}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measured run."""
+
+    scale: int
+    workers: int
+    seconds: float
+    peak_mb: float
+    facts: dict
+
+
+def main() -> None:
+    """Run the grid and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/bench"))
+    parser.add_argument("--only", choices=FILES, nargs="*", default=list(FILES))
+    parser.add_argument("--scales", type=int, nargs="*", default=[1])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--shard-bytes", type=int, default=64 * 2**20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="corpus-gov-bench-") as folder:
+        for scale in options.scales:
+            inputs = list(copies(options.data, options.only, scale, Path(folder)))
+            results = {w: [] for w in options.workers}
+            for number in range(options.runs):
+                for workers in options.workers:
+                    done = measure(Path(folder), inputs, scale, workers, options.shard_bytes)
+                    check(done, options.only)
+                    results[workers].append(done)
+                    print(f"# scale {scale} workers {workers} run {number}: {done.seconds:.1f} s", file=sys.stderr)
+            roots = {done.facts["root"] for runs in results.values() for done in runs}
+            assert len(roots) == len(options.workers) * options.runs or roots, roots
+            report(results)
+
+
+def copies(data: Path, names: Sequence[str], scale: int, folder: Path) -> Iterator[Path]:
+    """Write the corpus `scale` times, each copy distinct; scale 1 is the data as they are."""
+    for name in names:
+        if scale == 1:
+            yield (data / f"{name}.parquet").absolute()
+            continue
+        table = pq.read_table(data / f"{name}.parquet", columns=["url", "text"])
+        for number in range(scale):
+            path = folder / f"{name}-{number:02d}.parquet"
+            if not path.exists():
+                text = pc.binary_join_element_wise(f"[{number}] ", table["text"].cast(pa.large_string()), "")
+                copy = table.set_column(1, "text", text)
+                pq.write_table(copy, path, compression="zstd", compression_level=3, row_group_size=5000)
+            yield path
+
+
+def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, shard_bytes: int) -> Run:
+    """Make a workspace, run once, and watch the processes."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="workspace-") as name:
+        workspace = Path(name) / "w"
+        env = os.environ | {"CORPUS_GOV_KEYS": str(Path(name) / "keys")}
+        command = [sys.executable, "-m", "corpus_gov.cli"]
+        subprocess.run([*command, "init", str(workspace), "--policy", "trial", "--json"], env=env, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        with (workspace / "corpus-gov.toml").open("a") as settings:
+            settings.write(f"\n[ingest]\nshard_bytes = {shard_bytes}\n")
+        (workspace / "sources").mkdir(exist_ok=True)
+        quoted = ", ".join(json.dumps(str(path)) for path in inputs)
+        (workspace / "sources" / "bench.yaml").write_text(DOSSIER.format(inputs=quoted))
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, "run", str(workspace), "--workers", str(workers), "--json"], env=env, stdout=subprocess.PIPE
+        )
+        peak = Peak(process.pid)
+        output, _ = process.communicate()
+        seconds = time.perf_counter() - started
+        assert process.returncode == 0, process.returncode
+        facts = json.loads(output)
+        facts["root"] = json.loads(
+            subprocess.run(
+                [*command, "status", str(workspace), "--json"], env=env, check=True, capture_output=True
+            ).stdout
+        )["releases"][-1]["release"]
+        return Run(scale, workers, seconds, peak.stop(), facts)
+
+
+class Peak:
+    """Sample the memory of a process and its children."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._most = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                family = [self._process, *self._process.children(recursive=True)]
+                self._most = max(self._most, sum(one.memory_full_info().pss for one in family))
+            except psutil.Error:
+                continue
+
+    def stop(self) -> float:
+        """Return the peak, MB."""
+        self._stop.set()
+        self._thread.join()
+        return self._most / 1e6
+
+
+def check(done: Run, names: Sequence[str]) -> None:
+    """Refuse a run whose counts are not those of the corpus."""
+    counts = done.facts["run"]["counts"]
+    expected = done.scale * sum(DOCUMENTS[name] for name in names)
+    assert counts["records"] == expected, (counts["records"], expected)
+    assert counts["captures"]["document"] + counts["captures"].get("repeat", 0) == expected, counts["captures"]
+    assert sum(counts["dispositions"].values()) == counts["documents"], counts
+
+
+def report(results: dict[int, list[Run]]) -> None:
+    """Print medians: the whole run, then each stage."""
+    first = next(iter(results.values()))[0]
+    text_mb = first.facts["run"]["counts"]["text_bytes"] / 1e6
+    documents = first.facts["run"]["counts"]["documents"]
+    print(f"\nscale {first.scale}: {documents:,} documents, {text_mb:,.1f} MB of text")
+    print("| workers | runs | seconds (min-max) | MB/s | MB/s per core | without language, per core | peak MB |")
+    print("|---|---|---|---|---|---|---|")
+    middle = {}
+    for workers, runs in results.items():
+        seconds = statistics.median(run.seconds for run in runs)
+        middle[workers] = seconds
+        language = statistics.median(
+            run.facts["run"]["stages"]["screen: signals.language"]["seconds"] / workers for run in runs
+        )
+        spread = f"{min(run.seconds for run in runs):.1f}-{max(run.seconds for run in runs):.1f}"
+        peak = statistics.median(run.peak_mb for run in runs)
+        print(
+            f"| {workers} | {len(runs)} | {seconds:.1f} ({spread}) | {text_mb / seconds:.1f} | "
+            f"{text_mb / seconds / workers:.1f} | {text_mb / (seconds - language) / workers:.1f} | {peak:,.0f} |"
+        )
+    if len(middle) > 1:
+        low, high = min(middle), max(middle)
+        print(f"\n{high} workers are {middle[low] / middle[high]:.2f} times as fast as {low}.")
+    print("\n| stage | " + " | ".join(f"{workers} workers: s, MB/s" for workers in results) + " |")
+    print("|---|" + "---|" * len(results))
+    for stage in first.facts["run"]["stages"]:
+        cells = []
+        for runs in results.values():
+            seconds = statistics.median(run.facts["run"]["stages"][stage]["seconds"] for run in runs)
+            cells.append(f"{seconds:.2f}, {text_mb / max(seconds, 1e-3):.0f}")
+        print(f"| {stage} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Everything a policy may ask about a document, in one wide table without text.
+
+Signals, counts of findings, the state of rights and opt-outs and what the dossier says are joined by doc_id.
+Nothing is judged here but what evidence means for rights: evidence that disagrees is a state of its own, and no
+evidence is `unknown`, never `permitted`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus_gov.errors import RuleError, SchemaError
+from corpus_gov.rules import Rule, RulePack
+from corpus_gov.schemas import SCALE, TIME
+
+DOCUMENT: Final = (
+    "host",
+    "registered_domain",
+    "content_type",
+    "charset_declared",
+    "charset_used",
+    "extractor",
+    "published_at",
+)
+"""Columns of DOCUMENTS that policies can read as document.*."""
+
+SOURCE: Final[Mapping[str, pa.DataType]] = {
+    "kind": pa.string(),
+    "basis": pa.string(),
+    "status": pa.string(),
+    "licence": pa.string(),
+    "priority": pa.int64(),
+    "data_class": pa.string(),
+    "data_grade": pa.string(),
+}
+"""What the dossier says, readable as source.*."""
+
+PERMITTED: Final = "rights.permitted"
+CONDITIONAL: Final = "rights.conditional"
+FORBIDDEN: Final = "rights.forbidden"
+OWNER: Final = "rights.owner"
+PLAIN: Final = ("doc_id", "source_id", "fetched_at", "n_chars", "ip_risk")
+"""Columns of FACTS that are no struct."""
+
+EVIDENCE: Final = (PERMITTED, CONDITIONAL, FORBIDDEN, OWNER)
+"""Categories of rights evidence; a finding's own category counts, since one rule can find several."""
+
+FAILED: Final = "screen.failed"
+"""Rule and category of the finding that stands for a screen that failed on a document."""
+
+Columns = dict[str, dict[str, tuple[pa.Field, pa.Array]]]
+"""Struct name → field name → field and values."""
+
+
+def facts(
+    documents: pa.Table,
+    signals: Mapping[str, pa.Table],
+    findings: pa.Table,
+    optouts: pa.Table,
+    source: Mapping[str, Any],
+    packs: Sequence[RulePack],
+) -> pa.Table:
+    """Join what is known of the documents of one source.
+
+    A rule of id `pii.email` is counted as pii.email, and a struct that signals and rules share has the fields of
+    both. Counts are there for every rule and category in force, 0 where nothing was found, so that a column that
+    is absent means "not screened". Fields of counts name their rules (id@version, comma-separated) in `rules` of
+    their metadata.
+
+    Args:
+        documents: n rows with doc_id, source_id, fetched_at, n_chars and DOCUMENT; no text is read.
+        signals: family → n rows with doc_id and one column a measure; scaled columns become float64.
+        findings: FINDINGS of these documents.
+        optouts: doc_id, state, digest; a document without a row was not evaluated.
+        source: what the dossier says: source_id and SOURCE; absent keys are null.
+        packs: the rules in force.
+
+    Returns:
+        n rows, in the order of `documents`: doc_id, source_id, fetched_at, n_chars, document, source, rights {state,
+        basis, licence, conflict}, ip_risk, optout {state, digest}, category, screen {failed}, one struct a signal
+        family and rule prefix.
+
+    Raises:
+        SchemaError: signals or findings do not belong to these documents or rules.
+        RuleError: the id of a rule is the name of another fact.
+    """
+    ids = _whole(documents["doc_id"])
+    n = len(ids)
+    rules = [rule for pack in packs for rule in pack.rules if rule.screen != "optout"]
+    rows = _rows(findings["doc_id"], ids, "findings")
+    columns: Columns = {
+        "document": {name: _plain(documents.schema.field(name), documents[name]) for name in DOCUMENT},
+        "source": {name: _constant(name, source.get(name), kind, n) for name, kind in SOURCE.items()},
+    }
+    for family, table in sorted(signals.items()):
+        columns[family] = _measures(family, table, ids)
+    columns["category"] = _by_category(findings["category"], rows, rules, n)
+    columns["screen"] = {"failed": _count("failed", _whole(pc.equal(findings["rule"], FAILED)), rows, n, ())}
+    columns["optout"] = _optouts(optouts, ids)
+    columns["rights"], ip_risk = _rights(findings, rows, columns, source, rules)
+    _add_rules(columns, findings["rule"], rows, rules, n)
+    given = (
+        documents["doc_id"],
+        documents["source_id"],
+        documents["fetched_at"].cast(TIME),
+        documents["n_chars"],
+        ip_risk,
+    )
+    plain = {name: _whole(column) for name, column in zip(PLAIN, given, strict=True)}
+    return pa.table(plain | {name: _struct(fields) for name, fields in columns.items()})
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _struct(fields: Mapping[str, tuple[pa.Field, pa.Array]]) -> pa.Array:
+    return pa.StructArray.from_arrays([a for _, a in fields.values()], fields=[f for f, _ in fields.values()])
+
+
+def _plain(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.Array]:
+    return pa.field(field.name, field.type), _whole(column)
+
+
+def _constant(name: str, value: Any, kind: pa.DataType, n: int) -> tuple[pa.Field, pa.Array]:
+    return pa.field(name, kind), pa.repeat(pa.scalar(value, kind), n)
+
+
+def _rows(doc_ids: pa.ChunkedArray, ids: pa.Array, where: str) -> np.ndarray:
+    """Return the row of each doc_id."""
+    rows = _whole(pc.index_in(doc_ids.cast(ids.type), value_set=ids))
+    if rows.null_count:
+        raise SchemaError(
+            f"{where}: {rows.null_count} rows belong to none of these {len(ids)} documents; give the rows of one shard"
+        )
+    return np.asarray(rows)
+
+
+def _measures(family: str, table: pa.Table, ids: pa.Array) -> dict[str, tuple[pa.Field, pa.Array]]:
+    if not (len(table) == len(ids) and _whole(table["doc_id"]).cast(ids.type).equals(ids)):
+        place = _whole(pc.index_in(ids, value_set=_whole(table["doc_id"]).cast(ids.type)))
+        if place.null_count or len(table) != len(ids):
+            raise SchemaError(
+                f"signals {family!r}: {len(table)} rows for {len(ids)} documents, {place.null_count} of them "
+                "without one; a measure returns one row a document"
+            )
+        table = table.take(place)
+    measures = {}
+    for field in table.schema:
+        if field.name == "doc_id":
+            continue
+        values = _whole(table[field.name])
+        if field.metadata and b"scale" in field.metadata:
+            # Whole ten-thousandths divided once give the float that a policy's literal gives too.
+            values = pc.divide(values.cast(pa.float64()), float(field.metadata[b"scale"]))
+        measures[field.name] = (pa.field(field.name, values.type), values)
+    return measures
+
+
+def _optouts(optouts: pa.Table, ids: pa.Array) -> dict[str, tuple[pa.Field, pa.Array]]:
+    place = pc.index_in(ids, value_set=_whole(optouts["doc_id"]).cast(ids.type))
+    state = pc.fill_null(_whole(optouts["state"]).cast(pa.string()).take(place), "not_evaluated")
+    digest = _whole(optouts["digest"]).cast(pa.string()).take(place)
+    return {"state": (pa.field("state", pa.string()), state), "digest": (pa.field("digest", pa.string()), digest)}
+
+
+def _count(name: str, mask: pa.Array, rows: np.ndarray, n: int, spoke: Iterable[str]) -> tuple[pa.Field, pa.Array]:
+    chosen = rows[np.asarray(pc.fill_null(mask, False))]  # noqa: FBT003 - pyarrow's own signature
+    field = pa.field(name, pa.int32(), metadata={"rules": ",".join(sorted(spoke))})
+    return field, pa.array(np.bincount(chosen, minlength=n).astype(np.int32))
+
+
+def _counts(column: pa.ChunkedArray, names: Sequence[str], rows: np.ndarray, n: int) -> Iterator[tuple[str, pa.Array]]:
+    """Count the findings of each document for each name; sorts once, so that many names cost little."""
+    codes = np.asarray(_whole(pc.fill_null(pc.index_in(column, value_set=pa.array(names, pa.string())), -1)))
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for i, name in enumerate(names):
+        chosen = rows[order[starts[i] : starts[i + 1]]]
+        yield name, pa.array(np.bincount(chosen, minlength=n).astype(np.int32))
+
+
+def _by_category(
+    column: pa.ChunkedArray, rows: np.ndarray, rules: Sequence[Rule], n: int
+) -> dict[str, tuple[pa.Field, pa.Array]]:
+    spoke: dict[str, list[str]] = {name: [] for name in EVIDENCE}
+    for rule in rules:
+        spoke.setdefault(rule.category, []).append(rule.name)
+    _check_known("category", column, {*spoke, FAILED})
+    return {
+        name: (pa.field(name, pa.int32(), metadata={"rules": ",".join(sorted(spoke[name]))}), counts)
+        for name, counts in _counts(column, sorted(spoke), rows, n)
+    }
+
+
+def _add_rules(columns: Columns, column: pa.ChunkedArray, rows: np.ndarray, rules: Sequence[Rule], n: int) -> None:
+    by_id = {rule.id: rule for rule in rules}
+    _check_known("rule", column, {*by_id, FAILED})
+    for rule_id, counts in _counts(column, sorted(by_id), rows, n):
+        prefix, _, name = rule_id.partition(".")
+        fields = columns.setdefault(prefix, {})
+        if name in fields or prefix in PLAIN:
+            rule = by_id[rule_id]
+            raise RuleError(f"{rule.file}:{rule.line}: rule {rule_id!r}: a fact has that name already; rename the rule")
+        fields[name] = (pa.field(name, pa.int32(), metadata={"rules": by_id[rule_id].name}), counts)
+
+
+def _check_known(what: str, column: pa.ChunkedArray, known: set[str]) -> None:
+    if unknown := sorted(set(pc.unique(column).to_pylist()) - known):
+        raise SchemaError(
+            f"findings: {what} {unknown[0]!r} is of no rule in force; screen again with the rule packs of this run"
+        )
+
+
+def _rights(
+    findings: pa.Table, rows: np.ndarray, columns: Columns, source: Mapping[str, Any], rules: Sequence[Rule]
+) -> tuple[dict[str, tuple[pa.Field, pa.Array]], pa.Array]:
+    """Resolve licence evidence to a state, and say what it means for intellectual property.
+
+    A claim of ownership neither permits nor forbids anything: it leaves the state `unknown`.
+    """
+    seen = {name: pc.greater(columns["category"][name][1], 0) for name in EVIDENCE}
+    permitted, conditional, forbidden = seen[PERMITTED], seen[CONDITIONAL], seen[FORBIDDEN]
+    conflict = pc.and_(forbidden, pc.or_(permitted, conditional))
+    cases = pa.StructArray.from_arrays([conflict, forbidden, conditional, permitted], names=list("abcd"))
+    state = pc.case_when(cases, "conflicting", "forbidden", "conditional", "permitted", "unknown").cast(pa.string())
+    n = len(state)
+    # The stricter terms bind, so they name the licence where both are found.
+    licence = pc.coalesce(_note(findings, rows, CONDITIONAL, n), _note(findings, rows, PERMITTED, n))
+    rights = {"state": state, "basis": _constant("", source.get("basis"), pa.string(), n)[1]}
+    rights |= {"licence": licence, "conflict": conflict}
+    screened = any(rule.screen == "licence" for rule in rules)
+    failed = pc.greater(columns["screen"]["failed"][1], 0)
+    claimed = pc.and_(seen[OWNER], pc.invert(permitted))
+    banned = pc.or_(forbidden, pc.equal(columns["optout"]["state"][1], "denied"))
+    unclear = pc.or_(pc.or_(conditional, claimed), failed if screened else pa.array(np.ones(n, bool)))
+    cases = pa.StructArray.from_arrays([banned, unclear], names=list("ab"))
+    ip_risk = pc.case_when(cases, "ban_on_reuse", "unknown", "none_found").cast(pa.string())
+    # A claim of ownership does not move the state, so its rules do not speak for it.
+    spoke = {"rules": ",".join(sorted(rule.name for rule in rules if rule.category in EVIDENCE[:3]))}
+    return {
+        name: (pa.field(name, values.type, metadata=spoke if name != "basis" else None), values)
+        for name, values in rights.items()
+    }, ip_risk
+
+
+def _note(findings: pa.Table, rows: np.ndarray, category: str, n: int) -> pa.Array:
+    """Return the note of each document's strongest evidence of that category; ties by alphabet."""
+    mask = pc.and_(pc.equal(findings["category"], category), pc.is_valid(findings["note"]))
+    # A rule that is yes or no has no score and is as sure as a score can be.
+    evidence = pa.table(
+        {
+            "row": pa.array(rows),
+            "score": pc.fill_null(findings["score"], SCALE),
+            "note": findings["note"],
+        }
+    ).filter(mask)
+    evidence = evidence.sort_by([("row", "ascending"), ("score", "descending"), ("note", "ascending")])
+    at = np.asarray(_whole(evidence["row"]))
+    first = np.ones(len(at), bool)
+    first[1:] = at[1:] != at[:-1]
+    place = np.full(n, -1, np.int64)
+    place[at[first]] = np.flatnonzero(first)
+    return _whole(evidence["note"]).cast(pa.string()).take(pa.array(place, mask=place < 0))

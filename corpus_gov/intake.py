@@ -1,0 +1,205 @@
+"""Inputs to a batch: find what is new, read it, drop repeats, and name the shards in the ledger.
+
+Until a batch is in the ledger its shards count for nothing, so an interrupted intake is simply done again.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from corpus_gov import artefacts
+from corpus_gov import ingest as inputs
+from corpus_gov.config import dump_dossier
+from corpus_gov.engine import Engine
+from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.ledger import KEY_ADDED, PIPELINE
+from corpus_gov.stages import Shard, read_shard
+from corpus_gov.stages.reading import Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
+from corpus_gov.workspace import Workspace
+
+PIECE_BYTES: Final = 48 * 2**20
+"""A Parquet input is cut into pieces of about this size, so that workers end together."""
+
+
+@dataclass
+class Clock:
+    """Seconds, documents and bytes of each stage."""
+
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def time(self, stage: str, started: float, documents: int, text_bytes: int) -> None:
+        """Record a stage that has just ended."""
+        self.stages[stage] = {
+            "seconds": round(time.perf_counter() - started, 3),
+            "documents": documents,
+            "text_bytes": text_bytes,
+        }
+
+    def add(self, stage: str, seconds: float, documents: int, text_bytes: int) -> None:
+        """Add time that workers spent in a part of a stage; it may pass the time of the stage itself."""
+        part = self.stages.setdefault(stage, {"seconds": 0.0, "documents": documents, "text_bytes": text_bytes})
+        part["seconds"] = round(part["seconds"] + seconds, 3)
+
+
+def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> int:
+    """Read every input that the dossiers name and no batch holds yet; returns how many new shards there are.
+
+    Raises:
+        ConfigError: no dossier, a pattern that matches nothing, or two inputs of one logical name.
+        IntegrityError: one doc_id with two texts.
+    """
+    started = time.perf_counter()
+    with workspace.writing() as lease:
+        _register_sources(workspace)
+        files = [file for dossier in workspace.dossiers.values() for file in _inputs(workspace, dossier)]
+        digests = engine.map("find", inputs.digest, [path for _, path, _ in files])
+        known = {(shard.source_id, shard.input_digest) for shard in workspace.shards()}
+        tasks = []
+        for (source_id, path, record_file), digest in zip(files, digests, strict=True):
+            tasks += _tasks(workspace, source_id, path, record_file, digest, known)
+        if not tasks:
+            return 0
+        done = engine.map("ingest", ingest_piece, tasks)
+        shards = _without_repeats(workspace, engine, done)
+        _commit_batch(workspace, shards, lease.fencing)
+    if clock:
+        clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
+    return len(shards)
+
+
+def _inputs(workspace: Workspace, dossier: Any) -> list[tuple[str, str, str]]:
+    """Find the files of a source: (source_id, path, logical name), ascending by name."""
+    found: dict[str, str] = {}
+    for pattern in dossier.inputs:
+        base, names = _expand(workspace, pattern)
+        for path in names:
+            name = path.relative_to(base).as_posix()
+            if found.setdefault(name, str(path)) != str(path):
+                raise ConfigError(
+                    f"sources/{dossier.source_id}.yaml: inputs hold two files of the logical name {name!r}; "
+                    "use patterns that start at a common folder"
+                )
+    return [(dossier.source_id, path, name) for name, path in sorted(found.items())]
+
+
+def _expand(workspace: Workspace, pattern: str) -> tuple[Path, list[Path]]:
+    """Expand a pattern; names are relative to its last folder without a wildcard, wherever that lies."""
+    absolute = Path(pattern) if Path(pattern).is_absolute() else (workspace.root or Path.cwd()) / pattern
+    parts = absolute.parts
+    wild = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts) - 1)
+    base, rest = Path(*parts[:wild]), "/".join(parts[wild:])
+    return base, sorted(path for path in base.glob(rest) if path.is_file())
+
+
+def _tasks(
+    workspace: Workspace, source_id: str, path: str, record_file: str, digest: str, known: set[tuple[str, str]]
+) -> list[IngestTask]:
+    dossier, limits = workspace.dossiers[source_id], workspace.settings.ingest
+    how = [source_id, record_file, digest, dossier.format, dict(dossier.fields)]
+    input_digest = artefacts.digest_of(how)
+    if (source_id, input_digest) in known:
+        return []
+    pieces = inputs.pieces(path, record_file, digest, dossier, PIECE_BYTES)
+    context, suppressed = workspace.context(), workspace.suppressed()
+    return [
+        IngestTask(context, piece, input_digest, limits.shard_rows, limits.shard_bytes, suppressed) for piece in pieces
+    ]
+
+
+def _without_repeats(workspace: Workspace, engine: Engine, done: Sequence[Ingested]) -> list[Shard]:
+    """Keep the first of each doc_id: of earlier batches, then in order of source, file and place.
+
+    Memory: 20 bytes a document of the workspace.
+    """
+    context, store = workspace.context(), workspace.store
+    old = workspace.shards()
+    known = [raw(artefacts.decode(read_shard(store, s, "documents"), ["doc_id"])["doc_id"]) for s in old]
+    new = sorted(
+        (item for part in done for item in zip(part.shards, part.ids, part.text_digests, strict=True)),
+        key=lambda item: (item[0].source_id, item[0].record_file, item[0].file_digest),
+    )
+    first = sum(len(ids) for ids in known) // 16
+    everything = np.frombuffer(b"".join([*known, *(ids for _, ids, _ in new)]), "V16")
+    order = np.argsort(everything, kind="stable")
+    again = np.zeros(len(everything), bool)
+    again[order[1:]] = everything[order[1:]] == everything[order[:-1]]
+    _check_same_text(new, everything, order, again, first)
+    shards, tasks, at = [], [], first
+    for shard, ids, _ in new:
+        n = len(ids) // 16
+        rows = np.flatnonzero(again[at : at + n])
+        at += n
+        if len(rows):
+            tasks.append(RepeatTask(context, shard, tuple(rows.tolist())))
+        else:
+            shards.append(shard)
+    shards += engine.map("repeats", drop_repeats, tasks)
+    return sorted(shards, key=lambda shard: (shard.source_id, shard.shard_id))
+
+
+def _check_same_text(
+    new: Sequence[tuple[Shard, bytes, bytes]], ids: np.ndarray, order: np.ndarray, again: np.ndarray, first: int
+) -> None:
+    """Fail when one doc_id came with two texts in this batch: the same bytes were decoded in two ways."""
+    texts = np.frombuffer(b"".join(digests for *_, digests in new), "V32")
+    for place in np.flatnonzero(again[order]):
+        mine, other = order[place], order[place - 1]
+        if other >= first and mine >= first and texts[mine - first] != texts[other - first]:
+            raise IntegrityError(
+                f"doc_id {bytes(ids[mine]).hex()!r}: the same bytes gave two texts in this batch, most likely by two "
+                "charset headers; remove one of the two captures from the inputs"
+            )
+
+
+def _register_sources(workspace: Workspace) -> None:
+    """Write new and changed dossiers, packs and policies into the ledger."""
+    ledger, signer = workspace.ledger(), workspace.signer()
+    if ledger.checkpoint() is None:
+        # The log begins with the key that signs it, so that a reader of the folder alone knows whom to ask about.
+        ledger.append(KEY_ADDED, {}, {"vkey": signer.vkey}, actor=PIPELINE, signer=signer, time=datetime.now(UTC))
+    if not workspace.dossiers:
+        raise ConfigError(f"{workspace.url}: found no dossier, expected sources/<source_id>.yaml; write one first")
+    last: dict[str, str] = {}
+    for entry in ledger.entries():
+        last |= dict(entry.subject)
+    context = workspace.context()
+    packs = {f"rules/{pack.name}": pack.digest for pack in context.rule_packs()}
+    policy = workspace.policy_in_force()
+    acts = [
+        ("source_registered", f"sources/{source_id}.yaml", sha256(dump_dossier(dossier).encode()).hexdigest())
+        for source_id, dossier in sorted(workspace.dossiers.items())
+    ]
+    acts += [("rules_changed", name, digest) for name, digest in sorted(packs.items())]
+    acts += [("policy_changed", f"policies/{policy.name}", policy.digest)]
+    for kind, name, digest in acts:
+        if last.get(name) != digest:
+            ledger.append(kind, {name: digest}, {}, actor=PIPELINE, signer=signer, time=datetime.now(UTC))
+
+
+def _commit_batch(workspace: Workspace, shards: Sequence[Shard], fencing: int) -> None:
+    """Name the new shards in a batch file and that file in the ledger: from here on they count."""
+    outcomes: Counter[str] = Counter()
+    for shard in shards:
+        outcomes.update(shard.outcomes)
+    records = sum(shard.records for shard in shards)
+    body = artefacts.canonical({"shards": [asdict(shard) for shard in shards]})
+    digest = sha256(body).hexdigest()
+    name = f"batches/{digest[:32]}.json"
+    workspace.store.put(name, body)
+    data = {"records": records, **{f"captures_{k}": v for k, v in sorted(outcomes.items())}, "shards": len(shards)}
+    workspace.ledger().append(
+        "batch_ingested",
+        {name: digest},
+        data,
+        actor=PIPELINE,
+        signer=workspace.signer(),
+        time=datetime.now(UTC),
+        fencing=fencing,
+    )

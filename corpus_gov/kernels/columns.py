@@ -1,0 +1,64 @@
+"""Arrow string columns as NumPy arrays, and byte spans as code-point spans."""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+Bytes = np.ndarray
+"""uint8, the column's value buffer."""
+Offsets = np.ndarray
+"""int64, n + 1 byte offsets into Bytes."""
+
+
+def buffers(column: pa.Array | pa.ChunkedArray) -> tuple[Bytes, Offsets]:
+    """View a string column without copying its text.
+
+    Args:
+        column: string or large_string, n rows; a null counts as the empty string.
+
+    Returns:
+        The value buffer, and n + 1 absolute byte offsets into it.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if column.type != pa.large_string():
+        column = column.cast(pa.large_string())
+    _, offsets, values = column.buffers()
+    n = len(column)
+    if n == 0 or offsets is None:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    data = np.frombuffer(values, np.uint8) if values is not None else np.zeros(0, np.uint8)
+    return data, np.frombuffer(offsets, np.int64)[column.offset : column.offset + n + 1]
+
+
+def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Convert byte positions, relative to the start of their row, to code-point positions.
+
+    Args:
+        data: the value buffer.
+        offsets: of the column.
+        rows: int64, m row numbers, ascending.
+        positions: int64, m byte positions in those rows, ascending inside a row.
+
+    Returns:
+        int64, m code-point positions.
+    """
+    found: np.ndarray = _code_points(data, offsets, rows.astype(np.int64), positions.astype(np.int64))
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _code_points(data, offsets, rows, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    out = np.empty(rows.shape[0], np.int64)
+    row, at, count = np.int64(-1), np.int64(0), np.int64(0)
+    for i in range(rows.shape[0]):
+        if rows[i] != row:
+            row, at, count = rows[i], offsets[rows[i]], np.int64(0)
+        stop = offsets[row] + positions[i]
+        while at < stop:
+            # Every code point has exactly one byte that is not a continuation byte.
+            if (data[at] & 0xC0) != 0x80:
+                count += 1
+            at += 1
+        out[i] = count
+    return out

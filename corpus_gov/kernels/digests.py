@@ -1,0 +1,54 @@
+"""SHA-256 and HMAC-SHA256 of whole columns.
+
+The loop is Python around one OpenSSL call a row: OpenSSL uses the CPU's SHA instructions, and at some
+700 MB/s and 1 µs a row it is faster than any loop that we could compile.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from hashlib import sha256
+
+import numpy as np
+import pyarrow as pa
+
+from corpus_gov.kernels.columns import buffers
+
+
+def sha256_hex(column: pa.Array) -> pa.Array:
+    """Digest every value's UTF-8 bytes; a null stays null.
+
+    Args:
+        column: string or large_string, n rows.
+
+    Returns:
+        string, n rows of 64 hex digits.
+    """
+    digests = [sha256(value).hexdigest() for value in _values(column)]
+    return pa.array(digests, pa.string(), mask=_nulls(column))
+
+
+def hmac_hex(column: pa.Array, key: bytes, prefix: bytes = b"") -> pa.Array:
+    """HMAC-SHA256 of prefix ‖ value for every value; a null stays null."""
+    keyed = hmac.new(key, prefix, hashlib.sha256)
+    digests = []
+    for value in _values(column):
+        row = keyed.copy()
+        row.update(value)
+        digests.append(row.hexdigest())
+    return pa.array(digests, pa.string(), mask=_nulls(column))
+
+
+def prefixed(*parts: bytes) -> bytes:
+    """Join byte strings so that no two lists of parts give the same bytes: each after its length, 8 bytes, big-endian."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def _values(column: pa.Array) -> Iterator[memoryview]:
+    data, offsets = buffers(column)
+    view, bounds = memoryview(data.data), offsets.tolist()
+    return (view[start:end] for start, end in zip(bounds, bounds[1:], strict=False))
+
+
+def _nulls(column: pa.Array) -> np.ndarray | None:
+    return np.asarray(column.is_null()) if column.null_count else None

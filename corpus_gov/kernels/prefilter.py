@@ -1,0 +1,251 @@
+"""A gate in front of costly recognisers: one linear-time scan of a whole column says where to look.
+
+A gate is a pattern such that every match of the recogniser contains a match of the gate. The scan reports where
+gates end; windows around those ends are all that a recogniser has to see, and what it finds in the windows is
+what it would find in the whole texts.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Final, NamedTuple
+
+import hyperscan
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus_gov.errors import SourceError
+from corpus_gov.kernels.columns import Bytes, Offsets, buffers, code_points
+
+LONGEST: Final = 4096
+"""Most bytes that one match of a pattern may span."""
+
+MAX_SCAN: Final = 2**32 - 1
+"""The scanner counts the bytes of a block in 32 bits."""
+
+CONTEXT_BEFORE: Final = 24
+"""Code points before a match that a window always holds, where the text has them."""
+
+CONTEXT_AFTER: Final = 8
+"""Code points after a match that a window always holds, where the text has them."""
+
+_WIDEST: Final = 4
+"""Bytes of the longest code point in UTF-8."""
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[\^$]", re.DOTALL)
+_ANCHORS: Final = frozenset(("^", "$", r"\A", r"\b", r"\B", r"\G", r"\z", r"\Z"))
+_AT_MOST = re.compile(r"matches of length (\d+) bytes at most")
+
+
+class PatternError(ValueError):
+    """A pattern cannot be used; whoever read it knows the file and the line and says so."""
+
+
+class Gate(NamedTuple):
+    """What is scanned for, and what is looked for where it is found."""
+
+    pattern: str
+    """Scanned for; every match of `expression` contains one of its matches."""
+    expression: str
+    """For `re` or `regex`: the pattern with its flags and boundaries."""
+    reach: int
+    """Bytes of the longest match of `expression`."""
+
+
+class Window(NamedTuple):
+    """A stretch of one text around one or more matches of one gate."""
+
+    row: int
+    gate: int
+    start: int
+    """Code points of the text before the window."""
+    text: str
+
+
+def gate(
+    pattern: str, *, first: str | None = None, not_before: Sequence[str] = (), not_after: Sequence[str] = ()
+) -> Gate:
+    r"""Prepare a pattern for `windows`.
+
+    Word boundaries do not work beside Han characters, which are word characters themselves; so boundaries are given
+    as what must not stand there.
+
+    Args:
+        pattern: without look-around and anchors; a leading (?i) ignores case. Classes such as \d are ASCII.
+        first: what to scan for in its place, where that is faster; every match of `pattern` must contain one.
+        not_before: no match stands directly behind one of these.
+        not_after: no match stands directly before one of these.
+
+    Raises:
+        PatternError: a pattern is not one that `longest` accepts, or a boundary is no pattern.
+    """
+    body = f"(?i:{pattern[4:]})" if pattern.startswith("(?i)") else f"(?:{pattern})"
+    before = "".join(f"(?<!{one})" for one in not_before)
+    after = "".join(f"(?!{one})" for one in not_after)
+    made = Gate(first or pattern, f"(?a){before}{body}{after}", longest(pattern))
+    longest(made.pattern)
+    try:
+        re.compile(made.expression)
+    except re.error as error:
+        raise PatternError(f"its boundaries do not compile: {error}") from error
+    return made
+
+
+@cache
+def longest(pattern: str) -> int:
+    """Return how many bytes a match of `pattern` can span.
+
+    Raises:
+        PatternError: it can span more than LONGEST, has an anchor, or needs more than linear time.
+    """
+    # Texts of a column are scanned as one block: an anchor would see the neighbouring text.
+    if found := _ANCHORS.intersection(_TOKEN.findall(pattern)):
+        raise PatternError(f"found the anchors {sorted(found)!r}, expected none; bound the match by look-around")
+    # Asked for nothing but longer matches, the compiler refuses and says how long they can be.
+    too_long = (hyperscan.HS_EXT_FLAG_MIN_LENGTH, 0, 0, LONGEST + 1, 0, 0)
+    try:
+        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(
+            expressions=[pattern.encode()], ids=[0], flags=[hyperscan.HS_FLAG_UTF8], ext=[too_long]
+        )
+    except hyperscan.error as error:
+        if at_most := _AT_MOST.search(str(error)):
+            return int(at_most[1])
+        if "too large" not in str(error):
+            raise PatternError(f"it does not compile for linear-time scanning: {error}") from error
+    raise PatternError(f"a match can span more than {LONGEST} bytes; bound its repeats")
+
+
+def candidates(column: pa.Array, patterns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find where gates end.
+
+    Args:
+        column: string or large_string, n rows; a null counts as the empty string.
+        patterns: the gates.
+
+    Returns:
+        Three int64 arrays, ascending by row, pattern, end: row number, pattern number, and the end of a match in
+        bytes from the start of its row; exactly what scanning each row alone would report.
+
+    Raises:
+        PatternError: a pattern is not one that `longest` accepts.
+        SourceError: the column holds more than MAX_SCAN bytes.
+    """
+    return _candidates(*_buffers(column), patterns)
+
+
+def windows(column: pa.Array, gates: tuple[Gate, ...]) -> Iterator[Window]:
+    """Cut out what a recogniser must see.
+
+    A window goes `reach` and the context beyond each end of a gate; overlapping ones of a gate are one. So no match
+    of the expression is cut, and none appears that the whole text would not give: a match that began at a cut edge
+    would hold a gate less than `reach` from that edge, and the window would begin earlier.
+
+    Args:
+        column: string or large_string; a null counts as the empty string.
+        gates: what to look for.
+
+    Yields:
+        Windows, ascending by row, then start, then gate.
+    """
+    data, offsets = _buffers(column)
+    rows, numbers, ends = _candidates(data, offsets, tuple(gate.pattern for gate in gates))
+    if rows.size == 0:
+        return
+    around = np.array([gate.reach for gate in gates], np.int64)[numbers]
+    starts = np.maximum(ends - around - CONTEXT_BEFORE * _WIDEST, 0)
+    stops = np.minimum(ends + around + CONTEXT_AFTER * _WIDEST, np.diff(offsets)[rows])
+    first = np.ones(rows.size, bool)
+    # Ascending by row, pattern and end, with one reach a gate: a window can overlap only its neighbours.
+    first[1:] = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1]) | (starts[1:] > stops[:-1])
+    last = np.append(first[1:], [True])
+    rows, numbers, starts, stops = rows[first], numbers[first], starts[first], stops[last]
+    base = offsets[rows]
+    starts = _snap(data, base + starts, -1, base) - base
+    stops = _snap(data, base + stops, 1, offsets[rows + 1]) - base
+    order = np.lexsort((numbers, starts, rows))
+    rows, numbers, starts, stops = rows[order], numbers[order], starts[order], stops[order]
+    before = code_points(data, offsets, rows, starts)
+    for i, (row, number, start) in enumerate(zip(rows.tolist(), numbers.tolist(), before.tolist(), strict=True)):
+        at = offsets[row]
+        yield Window(row, number, start, data[at + starts[i] : at + stops[i]].tobytes().decode())
+
+
+def _buffers(column: pa.Array) -> tuple[Bytes, Offsets]:
+    # The slot of a null may hold any bytes; without nulls the buffers are used as they lie.
+    return buffers(pc.fill_null(column, "") if column.null_count else column)
+
+
+def _candidates(data: Bytes, offsets: Offsets, patterns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    begin, end = int(offsets[0]), int(offsets[-1])
+    if end - begin > MAX_SCAN:
+        raise SourceError(f"a column has {end - begin} bytes of text, expected at most {MAX_SCAN}; split the document")
+    if begin == end or not patterns:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    scan = _scanner(patterns)
+    found = scan(data[begin:end])
+    # Texts lie end to end, so one call scans them all. A true match inside a row is never hidden by the row before:
+    # gates have no anchors, and the scanner reports the end of every match, whatever precedes or overlaps it.
+    # The reverse happens: a match may begin in one row and end in the next. Its end then lies less than the longest
+    # match into the row; only such rows are asked again, alone.
+    widths = np.array([longest(pattern) for pattern in patterns], np.int64)
+    ends, numbers = found[:, 0] + begin, found[:, 1]
+    rows = np.searchsorted(offsets, ends, side="left") - 1
+    inside = ends - offsets[rows]
+    suspect = (inside < widths[numbers]) & (offsets[rows] > begin)
+    parts = [np.stack((rows, numbers, inside), axis=1)[~suspect]]
+    asked = np.unique(rows[suspect])
+    stops = _snap(data, np.minimum(offsets[asked] + widths.max(), offsets[asked + 1]), 1, offsets[asked + 1])
+    for row, stop in zip(asked.tolist(), stops.tolist(), strict=True):
+        alone = scan(data[offsets[row] : stop])
+        parts.append(np.column_stack((np.full(len(alone), row), alone[:, 1], alone[:, 0])))
+    every = np.concatenate(parts)
+    every = every[np.lexsort((every[:, 2], every[:, 1], every[:, 0]))]
+    # Two matches can end at one place, and a row that was asked again repeats what the first scan saw of it.
+    every = every[np.append(np.ones(min(1, len(every)), bool), (every[1:] != every[:-1]).any(axis=1))]
+    return every[:, 0], every[:, 1], every[:, 2]
+
+
+def _scanner(patterns: tuple[str, ...]) -> Callable[[Bytes], np.ndarray]:
+    """Return a function from bytes to int64 (m, 2): end and pattern number; for one thread only."""
+    database = _database(patterns)
+    # Scratch serves one scan at a time; allocating it is cheap beside a column, sharing it would need a lock.
+    scratch = hyperscan.Scratch(database)
+
+    def scan(block: Bytes) -> np.ndarray:
+        # A hostile text can end a match at almost every byte: eight bytes each, no Python objects.
+        packed = array("q")
+        append, count = packed.append, len(patterns)
+
+        def matched(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            append(end * count + number)
+
+        # The stubs say str or bytes; any buffer is scanned where it lies.
+        database.scan(block, match_event_handler=matched, scratch=scratch)  # type: ignore[type-var]
+        return np.stack(np.divmod(np.array(packed, np.int64), count), axis=1)
+
+    return scan
+
+
+@cache
+def _database(patterns: tuple[str, ...]) -> hyperscan.Database:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        # Text is always valid UTF-8; only with this flag do "." and [^。] mean a character rather than a byte.
+        database.compile(
+            expressions=[pattern.encode() for pattern in patterns],
+            ids=list(range(len(patterns))),
+            flags=[hyperscan.HS_FLAG_UTF8] * len(patterns),
+        )
+    except hyperscan.error as error:
+        raise PatternError(f"the gates {patterns!r} do not compile: {error}") from error
+    return database
+
+
+def _snap(data: Bytes, positions: np.ndarray, step: int, limits: np.ndarray) -> np.ndarray:
+    """Move positions by `step` until each is at the start of a character or at its limit."""
+    for _ in range(_WIDEST - 1):
+        inside = (positions != limits) & ((data[np.minimum(positions, data.size - 1)] & 0xC0) == 0x80)
+        positions = np.where(inside, positions + step, positions)
+    return positions

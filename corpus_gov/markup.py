@@ -1,0 +1,168 @@
+"""Lines about rights, taken from a page before its boilerplate goes.
+
+Nothing is judged here: the lines are what screens and opt-out rules read later, and what remains as
+evidence of a notice that the cleaned text no longer shows.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import orjson
+from resiliparse.extract.html2text import extract_plain_text
+
+from corpus_gov.sources import storable
+
+MAX_VALUE_CHARS: Final = 2_000
+MAX_LINES: Final = 64
+MAX_JSON_CHARS: Final = 256 << 10
+MAX_JSON_NODES: Final = 2_000
+MAX_ELEMENTS: Final = 2_000
+"""How many tags of a kind, JSON nodes and characters are looked at: bounds of work, not of trust."""
+CONTEXT_CHARS: Final = 200
+"""What is kept before a notice in a line longer than MAX_VALUE_CHARS."""
+
+RIGHTS_META: Final = re.compile(
+    r"robots|googlebot|bingbot|tdm-(?:reservation|policy)|content-usage|aigc|copyright|licen[cs]e|rights(?:-standard)?"
+    r"|(?:dc|dcterms)[.:](?:rights|rightsholder|license|accessrights|provenance)(?:[.:].*)?"
+)
+ROBOT_WORDS: Final = re.compile(r"(?i)(?<![a-z])(?:no(?:image)?ai|noindex|noarchive|nocache|none)(?![a-z])")
+"""A directive to one crawler stands in a <meta> named after it: known by its words."""
+
+LD_KEYS: Final = frozenset(
+    {
+        "license",
+        "copyrightHolder",
+        "copyrightYear",
+        "copyrightNotice",
+        "creditText",
+        "usageInfo",
+        "acquireLicensePage",
+        "conditionsOfAccess",
+        "isAccessibleForFree",
+        "isBasedOn",
+    }
+)
+"""schema.org properties of CreativeWork that speak of rights, in JSON-LD and as microdata."""
+LD_BLOCKS: Final = "script[type='application/ld+json' i]"
+_ITEMPROPS = ", ".join(f"[itemprop='{key}']" for key in sorted(LD_KEYS))
+
+NOTICE_WORDS: Final = (
+    "©", "copyright", "licen", "rights reserved", "creative commons", "public domain", "data mining",
+    "版权", "版權", "著作权", "著作權", "转载", "轉載", "许可", "許可", "授权", "授權", "知识共享",
+    "侵权", "侵權", "侵删", "禁止", "严禁", "嚴禁", "icp备", "icp證", "icp证", "公网安备", "人工智能生成", "ai生成",
+)  # fmt: skip
+"""What a line of the page must hold, in lower case, to be kept as a notice."""
+
+# GB 45438-2025 Annex E gives web pages no carrier; the label is seen in meta tags, comments and scripts.
+_AIGC = re.compile(r"AIGC(?:&quot;|\\?[\"'])?\s*[:=>]?\s*\{[^{}]{0,1500}\}")
+_SPACE = re.compile(r"\s+")
+
+
+def from_headers(headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Return `http:<name>: value` lines; a Link header only where it is about rights."""
+    return [
+        _line(f"http:{name}", value)
+        for name, value in headers
+        if name != "link" or any(word in value.lower() for word in ("licen", "tdm", "copyright", "rights"))
+    ][:MAX_LINES]
+
+
+def from_page(tree: Any, html: str) -> list[str]:
+    """Return the lines of a parsed page: machine-readable ones in page order, then notices.
+
+    Args:
+        tree: resiliparse's HTMLTree of the page.
+        html: its source, for labels outside of any element.
+    """
+    stated = [*_metas(tree), *_links(tree), *_linked_data(tree), *_microdata(tree)]
+    stated += [_line("aigc", match[0]) for match in _AIGC.finditer(html)] if "AIGC" in html else []
+    stated = list(dict.fromkeys(stated))[:MAX_LINES]
+    # Footers stand at the end: where there are too many notices, the last ones stay.
+    room = MAX_LINES - len(stated)
+    return stated + list(dict.fromkeys(_notices(tree)))[-room:] if room else stated
+
+
+def _metas(tree: Any) -> Iterator[str]:
+    for element in elements(tree, "meta[content]"):
+        content = element.getattr("content") or ""
+        name = (element.getattr("name") or element.getattr("property") or element.getattr("http-equiv") or "").lower()
+        if not name or not content.strip():
+            continue
+        if RIGHTS_META.fullmatch(name) or (ROBOT_WORDS.search(content[:200]) and "description" not in name):
+            yield _line(f"meta:{_SPACE.sub('_', name)[:64]}", content)
+
+
+def _links(tree: Any) -> Iterator[str]:
+    for element in elements(tree, "link[rel~='license' i], a[rel~='license' i], a[href*='creativecommons.org/']"):
+        yield _line(f"{element.tag}:license", element.getattr("href") or "")
+
+
+def _linked_data(tree: Any) -> Iterator[str]:
+    for element in elements(tree, LD_BLOCKS):
+        for key, value in linked_data(element.text or ""):
+            if key in LD_KEYS:
+                yield _line(f"jsonld:{key.lower()}", value)
+
+
+def linked_data(source: str) -> Iterator[tuple[str, str]]:
+    """Yield the properties of a JSON-LD block that have a plain value, a name, an @id or a url."""
+    if len(source) > MAX_JSON_CHARS:
+        return
+    try:
+        waiting = [orjson.loads(source)]
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return
+    for _ in range(MAX_JSON_NODES):
+        if not waiting:
+            return
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += reversed(node)
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                if (plain := _plain(value)) is not None:
+                    yield key, plain
+            waiting += [value for value in reversed(node.values()) if isinstance(value, dict | list)]
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("@id", "url", "name") if isinstance(value.get(key), str)), None)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def _microdata(tree: Any) -> Iterator[str]:
+    for element in elements(tree, _ITEMPROPS):
+        value = element.getattr("href") or element.getattr("content") or element.text or ""
+        yield _line(f"itemprop:{(element.getattr('itemprop') or '').lower()}", value)
+
+
+def _notices(tree: Any) -> Iterator[str]:
+    text = extract_plain_text(tree, main_content=False, alt_texts=False, list_bullets=False)
+    words = _words(text)
+    for line in text.splitlines() if words else ():
+        lowered = line.lower()
+        if places := [place for place in map(lowered.find, words) if place >= 0]:
+            start = max(0, min(places) - CONTEXT_CHARS) if len(line) > MAX_VALUE_CHARS else 0
+            yield _line("notice", line[start:])
+
+
+def _words(text: str) -> list[str]:
+    lowered = text.lower()
+    return [word for word in NOTICE_WORDS if word in lowered]
+
+
+def elements(tree: Any, selector: str) -> Sequence[Any]:
+    """Return the first MAX_ELEMENTS elements of a selector, in page order."""
+    # A slice evaluates the selector once; iteration does so again for every element.
+    found: Sequence[Any] = tree.document.query_selector_all(selector)[:MAX_ELEMENTS]
+    return found
+
+
+def _line(kind: str, value: str) -> str:
+    return f"{kind}: {storable(_SPACE.sub(' ', value).strip())[:MAX_VALUE_CHARS]}"

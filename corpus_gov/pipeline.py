@@ -1,0 +1,413 @@
+"""Plan what is missing, build it, decide, release: what the command line, the flows and notebooks call.
+
+    ingest   inputs named in dossiers -> shards of captures, documents, snapshots; a batch in the ledger
+    build    shards -> signals, findings, keys; edges and clusters
+    decide   facts, policy -> decisions, clean documents, sealed manifest: a draft
+    publish  draft -> release, committed in the ledger
+
+Each takes an open workspace and a running engine and can be run again at any time: finished work is found
+by its name in the build cache.
+"""
+
+import getpass
+import platform
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus_gov import artefacts, config, duplicates, release, seal
+from corpus_gov import policy as policies
+from corpus_gov.engine import Engine, Progress, ranges_for, silent
+from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.intake import Clock, ingest
+from corpus_gov.manifest import root as merkle_root
+from corpus_gov.relate import clusters as components
+from corpus_gov.schemas import DISPOSITIONS
+from corpus_gov.stages import Done, Shard, read_shard
+from corpus_gov.stages.judging import JudgeTask, judge_shard
+from corpus_gov.stages.looking import (
+    BuildTask,
+    JoinTask,
+    SplitTask,
+    artefact_names,
+    build_shard,
+    join_keys,
+    split_keys,
+)
+from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
+from corpus_gov.workspace import Workspace, init, open_workspace
+
+ROWS_A_RANGE: Final = 100_000
+"""Rows of a key range, and of a manifest file: some 60 MB while it is sealed."""
+
+LIBRARIES: Final = ("pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer")
+"""Written into run.json with their versions; families name what their own results depend on."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A release before it is published: names of its parts in the build cache, and its counts."""
+
+    run_key: str
+    as_of: date
+    root: str
+    size: int
+    clean: tuple[release.Part, ...]
+    manifest: tuple[release.Part, ...]
+    trees: tuple[str, ...]
+    counts: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        release: its name.
+        published: False when nothing had changed since that release.
+        run: the content of its run.json.
+        recovered: what start-up finished or discarded of an interrupted run.
+    """
+
+    release: str
+    published: bool
+    run: Mapping[str, Any]
+    recovered: tuple[str, ...] = ()
+
+
+def run(
+    workspace: Workspace,
+    *,
+    engine: Engine | None = None,
+    as_of: date | None = None,
+    gate: Callable[[Draft, Workspace], None] | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Outcome:
+    """Ingest what is new, build what is missing, decide, and publish a release.
+
+    Args:
+        workspace: an open workspace.
+        engine: a running engine; by default one with the workspace's settings is started for this run.
+        as_of: the date that expiries are compared with; today by default.
+        gate: called with the draft; what it raises stops the release.
+        force: publish even when nothing has changed.
+        progress: called after each task, where no engine is given.
+
+    Raises:
+        ConfigError, RuleError, PolicyError: a file of the workspace is wrong; nothing was released.
+        StoreError: somebody else is writing, or output was not durably written.
+        IntegrityError: stored data were changed, or counts do not balance.
+    """
+    if engine is None:
+        settings = workspace.settings.engine
+        with Engine(workers=settings.workers, memory=settings.memory, progress=progress) as own:
+            return run(workspace, engine=own, as_of=as_of, gate=gate, force=force)
+    clock = Clock()
+    with workspace.writing() as lease:
+        recovered = release.recover(workspace.store, lease, workspace.ledger(), workspace.signer())
+        ingest(workspace, engine, clock)
+        clusters = build(workspace, engine, clock)
+        draft = decide(workspace, engine, clusters, as_of or datetime.now(UTC).date(), clock)
+        if gate is not None:
+            gate(draft, workspace)
+        outcome = publish_changed(workspace, draft, clock, force=force)
+        return replace(outcome, recovered=tuple(recovered))
+
+
+def publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None = None, *, force: bool = False) -> Outcome:
+    """Publish the draft, unless the newest release was made from the very same inputs, rules, keys and date."""
+    unchanged = _unchanged(workspace, draft)
+    if unchanged and not force:
+        return Outcome(unchanged, published=False, run=workspace.release(unchanged).run)
+    name = publish(workspace, draft, clock)
+    return Outcome(name, published=True, run=workspace.release(name).run)
+
+
+def _unchanged(workspace: Workspace, draft: Draft) -> str | None:
+    releases = workspace.releases()
+    if releases and workspace.release(releases[-1]).run.get("run_key") == draft.run_key:
+        return releases[-1]
+    return None
+
+
+def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> str | None:
+    """Measure, screen and relate every shard; returns the name of the clusters, None without documents."""
+    started = time.perf_counter()
+    context, shards = workspace.context(), workspace.shards()
+    policies.check_screened(workspace.policy_in_force(), context.rule_packs())
+    done = engine.map("screen", build_shard, [BuildTask(context, shard) for shard in shards])
+    documents, text_bytes = sum(d.documents for d in done), sum(d.text_bytes for d in done)
+    if clock:
+        clock.time("screen", started, documents, text_bytes)
+        for d in done:
+            for kind, seconds in d.seconds.items():
+                clock.add(f"screen: {kind}", seconds, documents, text_bytes)
+    started = time.perf_counter()
+    clusters = _relate(workspace, engine, shards, documents)
+    if clock:
+        clock.time("relate", started, documents, text_bytes)
+    return clusters
+
+
+def _relate(workspace: Workspace, engine: Engine, shards: Sequence[Shard], documents: int) -> str | None:
+    if not shards:
+        return None
+    context, store = workspace.context(), workspace.store
+    ranges = ranges_for(documents, ROWS_A_RANGE)
+    keyed = [artefact_names(context, shard)["keys.exact"] for shard in shards]
+    cuts = engine.map("relate", split_keys, [SplitTask(context, name, ranges) for name in keyed])
+    joins = [JoinTask(context, tuple(sorted(cuts)), number) for number in range(ranges)]
+    edge_names = engine.map("relate", join_keys, joins)
+    name = artefacts.name("clusters", sorted(edge_names), components.VERSION)
+    if artefacts.ready(store, name) is not True:
+        edges = pa.concat_tables([artefacts.get(store, part) for part in edge_names])
+        artefacts.put(store, artefacts.edges_name(name), artefacts.encode(edges))
+        artefacts.put(store, name, artefacts.encode(components.clusters(edges)))
+    return name
+
+
+def decide(
+    workspace: Workspace, engine: Engine, clusters: str | None, as_of: date, clock: Clock | None = None
+) -> Draft:
+    """Judge every document, elect representatives, clean, and seal the manifest.
+
+    Raises:
+        PolicyError: the policy needs what was not screened.
+        IntegrityError: counts do not balance.
+    """
+    started = time.perf_counter()
+    context, shards, store = workspace.context(), workspace.shards(), workspace.store
+    run_key = _run_key(workspace, shards, as_of)
+    sources = {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()}
+    snapshots = tuple(shard for shard in shards if shard.snapshots)
+    judging = [JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, run_key) for s in shards]
+    judged = engine.map("decide", judge_shard, judging)
+    policy = workspace.policy_in_force()
+    verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, _tallies(policy, judged)))
+    twins = duplicates.find(workspace, shards, judged, clusters, verdicts, as_of, run_key)
+    documents = sum(shard.documents for shard in shards)
+    ranges = ranges_for(documents, ROWS_A_RANGE)
+    overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
+    oldest = _oldest(workspace, shards)
+    settling = [
+        SettleTask(
+            context=context,
+            shard=shard,
+            judged=done.names[0],
+            duplicates=twins.get(shard.ref),
+            oldest=oldest,
+            source=_source(sources, shard),
+            sources=verdicts,
+            overrides=overrides,
+            suppressed=workspace.suppressed(),
+            as_of=as_of,
+            ranges=ranges,
+            run_key=run_key,
+        )
+        for shard, done in zip(shards, judged, strict=True)
+    ]
+    settled = engine.map("apply", settle_shard, settling)
+    rows = tuple(done.names[1] for done in settled)
+    sealing = [SealTask(context, rows, number, run_key) for number in range(ranges if shards else 0)]
+    sealed = engine.map("seal", seal_range, sealing)
+    if clock:
+        clock.time("decide", started, documents, sum(shard.text_bytes for shard in shards))
+    return _draft(workspace, run_key, as_of, shards, settled, sealed)
+
+
+def _draft(
+    workspace: Workspace,
+    run_key: str,
+    as_of: date,
+    shards: Sequence[Shard],
+    settled: Sequence[Done],
+    sealed: Sequence[Done],
+) -> Draft:
+    store, context = workspace.store, workspace.context()
+    hashes = np.frombuffer(b"".join(store.read(done.names[1]) for done in sealed), np.uint8).reshape(-1, 32)
+    counts = _counts(shards, settled)
+    if len(hashes) != counts["documents"]:
+        raise IntegrityError(
+            f"manifest: {len(hashes)} rows for {counts['documents']} documents; nothing was published, run again"
+        )
+    clean = tuple(
+        release.Part(f"clean/{shard.source_id}/{shard.ref}.parquet", done.names[0])
+        for shard, done in zip(shards, settled, strict=True)
+        if done.counts["clean"]
+    )
+    parts = tuple(release.Part(f"manifest/{i:05d}.parquet", done.names[0]) for i, done in enumerate(sealed))
+    policy = workspace.policy_in_force()
+    run_facts = {
+        "run_key": run_key,
+        "as_of": as_of.isoformat(),
+        "packs": sorted(pack.ref for pack in context.rule_packs()),
+        "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
+        "provisional": policy.provisional,
+        "sources": {source_id: dossier.status(as_of) for source_id, dossier in sorted(workspace.dossiers.items())},
+        "shards": [shard.ref for shard in shards],
+        "artefacts": {
+            shard.ref: {
+                kind: name
+                for kind, name in artefact_names(context, shard).items()
+                if kind.startswith(("signals.", "findings."))
+            }
+            for shard in shards
+        },
+        "counts": counts,
+    }
+    return Draft(
+        run_key, as_of, merkle_root(hashes).hex(), len(hashes), clean, parts,
+        tuple(done.names[1] for done in sealed), counts, run_facts,
+    )  # fmt: skip
+
+
+def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
+    """Add up captures and dispositions, of all and of each source, and check that they balance."""
+    outcomes: Counter[str] = Counter()
+    dispositions: Counter[str] = Counter(dict.fromkeys(DISPOSITIONS, 0))
+    reasons: Counter[str] = Counter()
+    by_source: dict[str, Counter[str]] = {}
+    for shard, done in zip(shards, settled, strict=True):
+        outcomes.update(shard.outcomes)
+        dispositions.update(done.counts["dispositions"])
+        reasons.update(done.counts["reasons"])
+        by_source.setdefault(shard.source_id, Counter()).update(done.counts["dispositions"])
+    records, documents = sum(s.records for s in shards), sum(s.documents for s in shards)
+    if outcomes["document"] != documents or dispositions.total() != documents or outcomes.total() < records:
+        raise IntegrityError(
+            f"conservation: {records} records gave {dict(outcomes)!r}, {documents} documents gave "
+            f"{dict(dispositions)!r}; these must balance: nothing was published, report this as a bug"
+        )
+    removed = {
+        source: round((n["drop"] + n["quarantine"]) * 10_000 / max(1, n.total())) for source, n in by_source.items()
+    }
+    return {
+        "records": records,
+        "captures": dict(sorted(outcomes.items())),
+        "documents": documents,
+        "text_bytes": sum(s.text_bytes for s in shards),
+        "dispositions": dict(dispositions),
+        "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        "by_source": {source: dict(sorted(n.items())) for source, n in sorted(by_source.items())},
+        "removal_rate": dict(sorted(removed.items())),
+    }
+
+
+def _source(sources: Mapping[str, Any], shard: Shard) -> Mapping[str, Any]:
+    """Return what the dossier says; a dossier that is gone leaves its documents with nothing to rest on."""
+    nothing = dict.fromkeys(("basis", "licence", "data_class", "data_grade"))
+    missing = {"source_id": shard.source_id, "kind": "unassessed", "status": "missing", "priority": 0, **nothing}
+    found: Mapping[str, Any] = sources.get(shard.source_id, missing)
+    return found
+
+
+def _near(snapshots: tuple[Shard, ...], shard: Shard) -> tuple[Shard, ...]:
+    """Return the shards that hold snapshots of the same source: what one crawler saw says nothing of another's."""
+    return tuple(s for s in snapshots if s.source_id == shard.source_id)
+
+
+def _run_key(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> str:
+    """Digest everything that decisions depend on; equal keys mean equal manifests."""
+    context, keys = workspace.context(), workspace.keys()
+    return artefacts.digest_of(
+        [
+            version("corpus-gov"),
+            [asdict(shard) for shard in shards],
+            [artefact_names(context, shard) for shard in shards],
+            workspace.policy_in_force().digest,
+            [pack.ref for pack in context.rule_packs()],
+            {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()},
+            sorted(workspace.suppressed()),
+            workspace.overrides().to_pylist(),
+            as_of.isoformat(),
+            seal.key_id(keys.seal),
+            seal.key_id(keys.leaf),
+        ]
+    )
+
+
+def _tallies(policy: policies.Policy, judged: Sequence[Done]) -> pa.Table:
+    rows = [row for done in judged for row in done.counts["tally"]]
+    empty = policies.tally(policy, [])
+    table = pa.Table.from_pylist(rows, schema=empty.schema)
+    numbers = [name for name in table.column_names if name != "source_id"]
+    if not numbers:
+        return table
+    grouped = table.group_by("source_id").aggregate([(name, "sum") for name in numbers])
+    return pa.table([grouped["source_id"], *(grouped[f"{n}_sum"] for n in numbers)], schema=empty.schema)
+
+
+def _oldest(workspace: Workspace, shards: Sequence[Shard]) -> str | None:
+    """Collect when repeated documents were captured first; None when nothing was repeated."""
+    store = workspace.store
+    parts = [
+        artefacts.decode(read_shard(store, shard, "captures"), ["doc_id", "fetched_at", "outcome"])
+        for shard in shards
+        if shard.outcomes.get("repeat")
+    ]
+    if not parts:
+        return None
+    captures = pa.concat_tables(parts)
+    captures = captures.filter(pc.equal(captures["outcome"], "repeat"))
+    grouped = captures.group_by("doc_id").aggregate([("fetched_at", "min")])
+    table = pa.table({"doc_id": grouped["doc_id"], "fetched_at": grouped["fetched_at_min"]}).sort_by("doc_id")
+    return artefacts.put_table(store, "oldest", "", table)
+
+
+def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> str:
+    """Write the draft as a release and commit it in the ledger; returns its name."""
+    started = time.perf_counter()
+    store = workspace.store
+    releases = workspace.releases()
+    facts = {
+        **draft.run,
+        "run_id": str(uuid.uuid4()),
+        "who": workspace.settings.owner,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code_version": version("corpus-gov"),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "engine": {"python": platform.python_version(), "machine": platform.machine()},
+        "stages": clock.stages if clock else {},
+        "parent": releases[-1] if releases else None,
+    }
+    with workspace.writing() as lease:
+        content = release.Content(
+            clean=draft.clean,
+            manifest=draft.manifest,
+            tree=b"".join(store.read(name) for name in draft.trees),
+            root=draft.root,
+            size=draft.size,
+            run=facts,
+        )
+        published = release.publish(store, lease, workspace.ledger(), workspace.signer(), content)
+    if clock:
+        clock.time("publish", started, draft.size, 0)
+    return published.name
+
+
+def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
+    """Open or make a workspace for a first try: the given files, one unassessed source, the trial policy."""
+    paths = [str(Path(name).absolute()) for name in inputs]
+    for name, path in zip(inputs, paths, strict=True):
+        if not any(c in name for c in "*?[") and not Path(path).is_file():
+            raise ConfigError(f"--input {name!r}: found no such file, expected a WARC, JSONL or Parquet file")
+    try:
+        workspace = open_workspace(url)
+    except ConfigError:
+        workspace = init(url, name=source_id, owner=getpass.getuser(), policy="trial")
+    title = f"First try of {source_id}"
+    dossier = config.Dossier(source_id=source_id, kind="unassessed", title=title, inputs=tuple(paths))
+    workspace.store.put(f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
+    return open_workspace(url, policy="trial")

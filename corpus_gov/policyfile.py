@@ -1,0 +1,281 @@
+"""Policies as people write them: YAML in, a frozen Policy out, every expression checked.
+
+A clause says when it applies, what it asks for and why; Clause, Tally and Election below explain the keys. Like
+rule packs, policies are treated as hostile: limited in size and depth, without aliases, anchors or tags, and
+with every unknown key an error.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from corpus_gov import expressions, located
+from corpus_gov.errors import ConfigError, PolicyError
+from corpus_gov.expressions import Expression
+from corpus_gov.rules import shipped
+from corpus_gov.schemas import DISPOSITIONS
+
+ORDER: Final = ("rights", "priority", "quality", "oldest", "longest")
+"""What an election can go by; doc_id always decides last."""
+
+SCOPES: Final = ("document", "source")
+ASKS: Final = DISPOSITIONS[1:]
+"""What a clause can ask for; keep is what is left when no clause speaks."""
+
+_ID = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_PACK = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+_SPAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?")
+_LEGAL = re.compile(r"[A-Za-z0-9_.-]+")
+_CATEGORY = re.compile(r"A[1-5][a-i]?")
+_CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "why")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Clause:
+    """When it applies, what it asks for and why; of `when` and `spans` exactly one is set."""
+
+    id: str
+    scope: str
+    when: Expression | None
+    spans: tuple[str, ...]
+    """Rules whose spans are redacted, "pii.*" for all of a prefix; the clause applies where one of them found any."""
+    disposition: str
+    category: str
+    legal: str
+    """References, sorted, comma-separated."""
+    final: bool
+    """No override makes it milder."""
+    why: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is counted in every source: documents with findings of some categories, or those that `when` holds for.
+
+    A category is counted with all below it: A1 is A1a to A1h.
+    """
+
+    id: str
+    categories: tuple[str, ...]
+    when: Expression | None
+
+
+@dataclass(frozen=True)
+class Election:
+    """How the representative of a cluster is chosen."""
+
+    order: tuple[str, ...]
+    quality: Expression | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy in force; equal digests mean equal decisions on equal facts."""
+
+    name: str
+    version: int
+    why: str
+    needs: tuple[str, ...]
+    provisional: bool
+    """Releases under it are marked, and cannot be handed over."""
+    clauses: tuple[Clause, ...]
+    tallies: tuple[Tally, ...]
+    election: Election
+    digest: str
+    """SHA-256, hex, over what the file says; comments and line breaks do not count."""
+    where: str
+    """"file:line" of its needs, for messages."""
+
+
+def load(name_or_path: str | Path, folder: Path | None = None) -> Policy:
+    """Read a policy.
+
+    Args:
+        name_or_path: "default" is policies/default.yaml of the rules folder; anything that is no plain name is a path.
+        folder: an operator's own rules folder; the shipped one where None.
+
+    Raises:
+        PolicyError: there is no such policy, or it breaks a rule of policies; names file and line.
+    """
+    file: Path | Traversable
+    if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
+        path = f"policies/{name_or_path}.yaml"
+        file = (shipped() if folder is None else folder).joinpath(path)
+        where = f"{'rules' if folder is None else folder}/{path}"
+    else:
+        file, where = Path(name_or_path), str(name_or_path)
+    try:
+        return read(file.read_bytes().decode(), where)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(
+            f"{where}:1: found no readable policy ({type(error).__name__}), expected a UTF-8 file; "
+            "name trial, default, strict or the path of a policy"
+        ) from error
+
+
+@lru_cache(maxsize=16)
+def read(text: str, where: str) -> Policy:
+    """Parse the text of a policy; `where` is its name in messages.
+
+    Raises:
+        PolicyError: names `where`, the line, what was found and what to do.
+    """
+    try:
+        content, lines = located.read_yaml(text, where)
+    except ConfigError as error:
+        # The reader is shared with dossiers; whose file it was decides who must act.
+        raise PolicyError(str(error)) from error
+    top = _Entry(content, (), lines, where)
+    top.only(("policy", "version", "why", "needs", "provisional", "clauses", "tallies", "election"))
+    clauses, tallies = top.entries("clauses"), top.entries("tallies", needed=False)
+    election = top.below("election")
+    election.only(("order", "quality"))
+    texts = [*((c, "when") for c in clauses), *((t, "when") for t in tallies), (election, "quality")]
+    parsed = _expressions(texts)
+    policy = Policy(
+        name=top.text("policy", _NAME),
+        version=top.count("version"),
+        why=top.text("why"),
+        needs=top.texts("needs", _PACK),
+        provisional=top.flag("provisional"),
+        clauses=tuple(_clause(entry, parsed.get((entry.path, "when"))) for entry in clauses),
+        tallies=tuple(_tally(entry, parsed.get((entry.path, "when"))) for entry in tallies),
+        election=Election(_order(election), parsed.get((election.path, "quality"))),
+        digest=sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest(),
+        where=f"{where}:{top.line('needs')}",
+    )
+    if ("quality" in policy.election.order) != (policy.election.quality is not None):
+        raise election.error("quality", "expected an expression exactly where order names 'quality'; give both or none")
+    return policy
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A mapping of the file, with the place of each key."""
+
+    content: Any
+    path: located.Key
+    lines: located.Lines
+    where: str
+
+    def line(self, key: str | None = None) -> int:
+        return self.lines.get((*self.path, key) if key else self.path, self.lines.get(self.path, 1))
+
+    def place(self, key: str | None) -> str:
+        name = self.content.get("id") if isinstance(self.content, dict) else None
+        kind = "tally" if self.path[:1] == ("tallies",) else "clause"
+        return f"{self.where}:{self.line(key)}: {f'{kind} {name!r}: ' if isinstance(name, str) else ''}{key or 'here'}"
+
+    def error(self, key: str | None, problem: str) -> PolicyError:
+        return PolicyError(f"{self.place(key)}: {problem}")
+
+    def only(self, known: Iterable[str]) -> None:
+        if not isinstance(self.content, dict):
+            raise self.error(None, f"found a {type(self.content).__name__}, expected keys {list(known)!r}; write them")
+        for key in self.content:
+            if key not in known:
+                raise self.error(str(key), f"found an unknown key, expected one of {list(known)!r}; correct it")
+
+    def entries(self, key: str, *, needed: bool = True) -> list["_Entry"]:
+        items = self.content.get(key, None if needed else [])
+        if not isinstance(items, list) or (needed and not items):
+            raise self.error(key, f"found a {type(items).__name__}, expected a list; write it")
+        entries = [_Entry(item, (*self.path, key, i), self.lines, self.where) for i, item in enumerate(items)]
+        seen: set[str] = set()
+        for entry in entries:
+            entry.only(_CLAUSE if key == "clauses" else ("id", "categories", "when", "why"))
+            if (name := entry.text("id", _ID)) in seen:
+                raise entry.error("id", f"found {name!r} twice, expected it once; rename one")
+            seen.add(name)
+        return entries
+
+    def below(self, key: str) -> "_Entry":
+        return _Entry(self.content.get(key), (*self.path, key), self.lines, self.where)
+
+    def text(self, key: str, form: re.Pattern[str] | None = None) -> str:
+        value = self.content.get(key)
+        if not isinstance(value, str) or not value.strip() or (form and not form.fullmatch(value)):
+            raise self.error(
+                key, f"found {value!r}, expected text{f' of the form {form.pattern}' if form else ''}; write it"
+            )
+        return value
+
+    def texts(self, key: str, form: re.Pattern[str]) -> tuple[str, ...]:
+        values = self.content.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(v, str) and form.fullmatch(v) for v in values):
+            raise self.error(key, f"found {values!r}, expected a list of texts of the form {form.pattern}; correct it")
+        return tuple(values)
+
+    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        value = self.content.get(key, default)
+        if value not in choices:
+            raise self.error(key, f"found {value!r}, expected one of {choices!r}; choose one")
+        return str(value)
+
+    def count(self, key: str) -> int:
+        value = self.content.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.error(key, f"found {value!r}, expected a whole number of at least 1; correct it")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self.content.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(key, f"found {value!r}, expected true or false; choose one")
+        return value
+
+
+def _expressions(texts: Iterable[tuple[_Entry, str]]) -> Mapping[tuple[located.Key, str], Expression]:
+    """Check every expression of the file over one connection."""
+    written = [(entry, key) for entry, key in texts if key in entry.content]
+    parsed = expressions.parse_all([(entry.text(key), entry.place(key)) for entry, key in written])
+    return {(entry.path, key): one for (entry, key), one in zip(written, parsed, strict=True)}
+
+
+def _clause(entry: _Entry, when: Expression | None) -> Clause:
+    disposition = entry.choice("disposition", ASKS)
+    scope = entry.choice("scope", SCOPES, "document")
+    spans = entry.texts("spans", _SPAN)
+    if (disposition == "redact") != bool(spans) or bool(spans) == (when is not None):
+        # Spans are cut wherever their rule found any: a condition beside them could not be kept.
+        raise entry.error(
+            "disposition", f"found {disposition!r}, expected spans for 'redact' and `when` for the others"
+        )
+    if scope == "source" and spans:
+        raise entry.error("scope", "found a source that is redacted; redact documents")
+    return Clause(
+        id=entry.text("id", _ID),
+        scope=scope,
+        when=when,
+        spans=spans,
+        disposition=disposition,
+        category=entry.text("category") if "category" in entry.content else "",
+        legal=",".join(sorted(entry.texts("legal", _LEGAL))),
+        final=entry.flag("final"),
+        why=entry.text("why"),
+        where=entry.place("id").removesuffix(": id"),
+    )
+
+
+def _tally(entry: _Entry, when: Expression | None) -> Tally:
+    categories = entry.texts("categories", _CATEGORY)
+    if bool(categories) == (when is not None):
+        raise entry.error("id", "expected either categories or `when`; write one of them")
+    return Tally(entry.text("id", _NAME), categories, when)
+
+
+def _order(entry: _Entry) -> tuple[str, ...]:
+    order = entry.texts("order", re.compile("|".join(ORDER)))
+    if len(set(order)) < len(order):
+        raise entry.error("order", f"found {order!r}, expected each once; remove one")
+    return order

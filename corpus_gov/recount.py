@@ -1,0 +1,206 @@
+"""The tables of a release, read again: manifest rows on their way to the tree, clean documents against the rows.
+
+Memory: one file at a time, its Parquet decoded, and 48 bytes for each released document.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus_gov import apply, published, schemas
+from corpus_gov.errors import IntegrityError, SchemaError
+from corpus_gov.published import place
+from corpus_gov.store import Store
+
+RELEASED: Final = ("keep", "redact")
+"""Dispositions whose documents are in the clean corpus."""
+
+_ID: Final = 16
+_DIGEST: Final = 32
+
+
+@dataclass
+class Rows:
+    """What the check of the clean documents needs of the manifest's rows."""
+
+    ids: list[np.ndarray] = field(default_factory=list)
+    """Of released documents, S16, ascending."""
+    digests: list[np.ndarray] = field(default_factory=list)
+    """Their released_digest, S32."""
+    represented: list[np.ndarray] = field(default_factory=list)
+    """S16 pairs: a document, and the one that stands for it."""
+    dispositions: Counter[str] = field(default_factory=Counter)
+
+
+def read_checked(store: Store, file: str, digest: str) -> bytes:
+    """Read a file of a release.
+
+    Raises:
+        IntegrityError: it is missing, or not what the statement says.
+    """
+    data = needed(store, file)
+    if (found := sha256(data).hexdigest()) != digest:
+        raise IntegrityError(_changed(file, found, digest))
+    return data
+
+
+def _changed(file: str, found: str, digest: str) -> str:
+    return (
+        f"{file}: SHA-256 is {found!r}, the statement says {digest!r}; "
+        "it was changed after the release: restore it from a copy"
+    )
+
+
+def needed(store: Store, file: str) -> bytes:
+    """Read a file that the statement names.
+
+    Raises:
+        IntegrityError: it is missing.
+    """
+    data = published.optional(store, file)
+    if data is None:
+        raise IntegrityError(f"{file}: missing, the statement names it; restore it from a copy")
+    return data
+
+
+def manifest_files(store: Store, name: str, files: Mapping[str, str], rows: Rows) -> Iterator[tuple[str, pa.Table]]:
+    """Read the manifest of a release one file at a time, in ascending doc_id, and note its rows in `rows`.
+
+    Raises:
+        IntegrityError: a file is missing, unreadable, or, told once its rows were looked at, was changed.
+    """
+    for file, digest in files.items():
+        if file.startswith(place(name, "manifest/")):
+            data = needed(store, file)
+            found = sha256(data).hexdigest()
+            table = _decode(data, file, schemas.MANIFEST)
+            _note(table, file, rows)
+            # A changed file goes on to the check of its rows, which names the document; only when every row
+            # holds (the file was merely written anew) is the file itself what is wrong.
+            yield file, table
+            if found != digest:
+                raise IntegrityError(_changed(file, found, digest))
+
+
+def _decode(data: bytes, file: str, schema: pa.Schema) -> pa.Table:
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+        # Another writer of valid Parquet may use another type for the same values.
+        table = table.select(schema.names).cast(schema)
+        schemas.check(table, schema, file)
+    except (pa.ArrowException, KeyError, ValueError, SchemaError) as error:
+        raise IntegrityError(
+            f"{file}: cannot be read as {schemas.name_of(schema)} ({type(error).__name__}); "
+            "it was changed after the release: restore it from a copy"
+        ) from error
+    return table
+
+
+def _note(table: pa.Table, file: str, rows: Rows) -> None:
+    """Keep of a manifest file what later checks need, 48 bytes for a released row."""
+    dispositions = table["disposition"]
+    rows.dispositions.update(dispositions.to_pylist())
+    released = pc.is_in(dispositions, value_set=pa.array(RELEASED))
+    odd = table.filter(pc.not_equal(released, pc.is_valid(table["released_digest"])))
+    if odd.num_rows:
+        raise IntegrityError(
+            f"{file}: doc_id {odd['doc_id'][0].as_py()!r} is {odd['disposition'][0].as_py()!r}, and a released_digest "
+            "belongs to keep and redact alone; the row was not written by corpus_gov"
+        )
+    kept = table.filter(released)
+    rows.ids.append(_raw(kept["doc_id"], _ID, file))
+    rows.digests.append(_raw(kept["released_digest"], _DIGEST, file))
+    copies = table.filter(pc.is_valid(table["representative_id"]))
+    pair = [_raw(copies[column], _ID, file) for column in ("doc_id", "representative_id")]
+    rows.represented.append(np.stack(pair, axis=1))
+
+
+def _raw(column: pa.Array | pa.ChunkedArray, width: int, file: str) -> np.ndarray:
+    """Turn hex digests into bytes of a fixed width, which sort and compare as they are."""
+    values = column.to_pylist()
+    try:
+        data = b"".join(map(bytes.fromhex, values))
+    except (ValueError, TypeError) as error:
+        raise IntegrityError(f"{file}: a digest is no hex; it was not written by corpus_gov") from error
+    if len(data) != width * len(values):
+        raise IntegrityError(f"{file}: a digest is not {width} bytes long; it was not written by corpus_gov")
+    return np.frombuffer(data, f"S{width}")
+
+
+def check_clean(store: Store, name: str, files: Mapping[str, str], rows: Rows, *, deep: bool) -> int:
+    """Hash the clean documents again and hold them, one to one, against the released rows of the manifest."""
+    ids, digests = _joined(rows.ids, _ID), _joined(rows.digests, _DIGEST)
+    seen = np.zeros(len(ids), bool)
+    for file, digest in files.items():
+        if file.startswith(place(name, "clean/")):
+            data = read_checked(store, file, digest)
+            for group in _groups(data, file) if deep else ():
+                _match(group, file, ids, digests, seen)
+    if deep and not seen.all():
+        lost = _hex(ids[int(np.argmin(seen))], _ID)
+        raise IntegrityError(
+            f"{place(name, 'clean/')}: no document {lost!r}, the manifest releases it; a row is missing"
+        )
+    return int(seen.sum())
+
+
+def _groups(data: bytes, file: str) -> Iterator[pa.Table]:
+    try:
+        parquet = pq.ParquetFile(pa.BufferReader(data))
+        for number in range(parquet.num_row_groups):
+            group = parquet.read_row_group(number)
+            schemas.check(group, schemas.CLEAN, file)
+            yield group
+    except (pa.ArrowException, SchemaError) as error:
+        raise IntegrityError(f"{file}: cannot be read as clean documents; it was not written by corpus_gov") from error
+
+
+def _match(group: pa.Table, file: str, ids: np.ndarray, digests: np.ndarray, seen: np.ndarray) -> None:
+    raw = _raw(group["doc_id"], _ID, file)
+    computed = apply.released_digests(*(group[name].combine_chunks() for name in ("uri", "title", "text")))
+    hashed = _raw(computed, _DIGEST, file)
+    stated = group["released_digest"].to_pylist()
+    for row, at in enumerate(np.searchsorted(ids, raw).tolist()):
+        if at == len(ids) or ids[at] != raw[row]:
+            problem = "the manifest releases no such document"
+        elif seen[at]:
+            problem = "it is there twice"
+        elif digests[at] != hashed[row] or stated[row] != computed[row].as_py():
+            problem = f"the manifest says {_hex(digests[at], _DIGEST)!r} and its own column {stated[row]!r}"
+        else:
+            seen[at] = True
+            continue
+        raise IntegrityError(
+            f"{file}: document {_hex(raw[row], _ID)!r} hashes to {computed[row].as_py()!r}, {problem}; "
+            "it was not written by apply for this release"
+        )
+
+
+def _hex(value: bytes, width: int) -> str:
+    # NumPy drops zero bytes at the end of what it hands out.
+    return value.ljust(width, b"\0").hex()
+
+
+def _joined(parts: list[np.ndarray], width: int) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, f"S{width}")
+
+
+def check_represented(name: str, rows: Rows) -> int:
+    """Check that whatever was dropped as a duplicate has its representative in this very release."""
+    ids = _joined(rows.ids, _ID)
+    pairs = np.concatenate(rows.represented) if rows.represented else np.zeros((0, 2), f"S{_ID}")
+    lost = ~np.isin(pairs[:, 1], ids)
+    if lost.any():
+        copy, kept = (_hex(item, _ID) for item in pairs[int(np.argmax(lost))])
+        raise IntegrityError(
+            f"{place(name, 'manifest/')}: doc_id {copy!r} was dropped for {kept!r}, which this release does not hold; "
+            "a text was lost: report this as a bug"
+        )
+    return len(pairs)

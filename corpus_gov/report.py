@@ -1,0 +1,42 @@
+"""A run's summary as Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from corpus_gov.pipeline import Outcome
+
+
+def markdown(outcome: Outcome, checks: Sequence[Any] = ()) -> str:
+    """Summarise a run: captures, decisions, reasons, sources, and the expectations that were checked."""
+    counts = outcome.run["counts"]
+    state = "published" if outcome.published else "unchanged"
+    parts = [
+        f"# Release {outcome.release} ({state})",
+        f"As of {outcome.run['as_of']}, policy {outcome.run['policy']['name']} "
+        f"version {outcome.run['policy']['version']}" + (", **provisional**" if outcome.run["provisional"] else ""),
+        f"{counts['records']} records gave {counts['documents']} documents.",
+        _table(("captures", "count"), counts["captures"].items()),
+        _table(("decision", "documents"), counts["dispositions"].items()),
+        _table(("reason", "documents"), list(counts["reasons"].items())[:10]),
+        _table(("source", "decisions", "removed"), _sources(counts)),
+        _table(("expectation", "held"), ((check.expectation, "yes" if check.ok else "**no**") for check in checks)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sources(counts: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
+    for source, dispositions in counts["by_source"].items():
+        decisions = ", ".join(f"{n} {name}" for name, n in dispositions.items())
+        yield source, decisions, f"{counts['removal_rate'][source] / 100:.1f} %"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join([f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}", *lines])
+
+
+def _cell(value: Any) -> str:
+    # Names of sources and reasons are ours, yet a bar would still break the table.
+    return str(value).replace("|", "\\|")

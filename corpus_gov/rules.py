@@ -1,0 +1,341 @@
+"""Rule packs: YAML in, frozen rules out, each with the file and line it came from.
+
+A pack is treated as hostile: it is limited in size and depth, has no aliases, anchors or tags, and every key
+that nobody reads is an error. Patterns are checked by the screen that uses them, before it looks at a text.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final
+
+from corpus_gov import located
+from corpus_gov.errors import ConfigError, RuleError
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Largest pack that is read at all."""
+
+STATUSES: Final = ("experimental", "stable", "deprecated")
+
+SHIPPED: Final = ("rules", "flows", "examples")
+
+_PACK_NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+_RULE_ID = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_]*\]")
+_PACK_KEYS: Final = ("pack", "version", "why", "rules")
+
+
+@dataclass(frozen=True)
+class Params(Mapping[str, Any]):
+    """A mapping that nothing can change, so that a rule can be a key of a cache; lists in it are tuples."""
+
+    items_: tuple[tuple[str, Any], ...] = ()
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of `key`."""
+        for name, value in self.items_:
+            if name == key:
+                return value
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys in the order of the pack."""
+        return (name for name, _ in self.items_)
+
+    def __len__(self) -> int:
+        """Count the keys."""
+        return len(self.items_)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of a pack.
+
+    `severity` says which placeholder wins where spans overlap: the higher one. `normaliser` names the normal
+    form that `seal` digests. Two rules are equal when they say the same, wherever they are written.
+    """
+
+    id: str
+    version: int
+    screen: str
+    params: Params
+    category: str
+    why: str
+    legal: tuple[str, ...]
+    source: str
+    status: str
+    hits: tuple[str, ...]
+    misses: tuple[str, ...]
+    known_misses: tuple[str, ...] = ()
+    known_false_alarms: tuple[str, ...] = ()
+    placeholder: str | None = None
+    severity: int = 0
+    normaliser: str | None = None
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name the rule as manifests do: id@version."""
+        return f"{self.id}@{self.version}"
+
+    def error(self, problem: str) -> RuleError:
+        """Build the error that says where this rule is and what is wrong with it."""
+        return RuleError(f"{self.file}:{self.line}: rule {self.id!r} (version {self.version}): {problem}")
+
+
+@dataclass(frozen=True)
+class RulePack:
+    """Rules that are versioned and named together."""
+
+    name: str
+    version: int
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, hex, over what the pack says; comments, line breaks and place of the file do not count."""
+        content = {"pack": self.name, "version": self.version, "rules": [_plain(rule) for rule in self.rules]}
+        return sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+    @property
+    def ref(self) -> str:
+        """Name the pack as manifests do: name@version:digest."""
+        return f"{self.name}@{self.version}:{self.digest}"
+
+
+def shipped(kind: str = "rules") -> Traversable:
+    """Return a folder that comes with the package: rules, flows or examples.
+
+    A wheel carries it under `corpus_gov/shipped`; in a checkout it lies beside the package.
+
+    Raises:
+        RuleError: neither has it: the installation is broken.
+    """
+    package = resources.files("corpus_gov")
+    for folder in (package / "shipped" / kind, Path(str(package)).parent / kind):
+        if kind in SHIPPED and folder.is_dir():
+            return folder
+    raise RuleError(f"{package}: found no folder {kind!r}, expected one of {SHIPPED!r}; install corpus-gov again")
+
+
+def load_pack(name: str, folder: Path | None = None) -> RulePack:
+    """Read one pack: `cn.pii` is `cn/pii.yaml`.
+
+    Args:
+        name: of the pack.
+        folder: an operator's own rules; the shipped ones where None.
+
+    Raises:
+        RuleError: there is no such pack, or it breaks a rule of packs; names file and line.
+    """
+    if not _PACK_NAME.fullmatch(name):
+        raise RuleError(f"pack {name!r}: expected a name such as 'cn.pii'; correct the list of packs")
+    path = "/".join(name.split(".")) + ".yaml"
+    file = (shipped() if folder is None else folder).joinpath(path)
+    where = f"{'rules' if folder is None else folder}/{path}"
+    if not file.is_file():
+        raise RuleError(f"{where}: found no such file for pack {name!r}; correct the name or the rules folder")
+    return read_pack(file.read_bytes(), where, name)
+
+
+def load_packs(names: Iterable[str], folder: Path | None = None) -> tuple[RulePack, ...]:
+    """Read several packs, in the given order.
+
+    Raises:
+        RuleError: as for `load_pack`, or a rule id stands in two of them.
+    """
+    packs = tuple(load_pack(name, folder) for name in names)
+    _check_unique(rule for pack in packs for rule in pack.rules)
+    return packs
+
+
+def concern(packs: Sequence[RulePack], screen: str) -> RulePack:
+    """Gather the rules of one screen in a pack of its own.
+
+    The order of `packs` does not matter: rules are sorted by id, so that equal rules have one digest.
+    """
+    rules = sorted((rule for pack in packs for rule in pack.rules if rule.screen == screen), key=lambda rule: rule.id)
+    return RulePack(name=screen, version=1, rules=tuple(rules))
+
+
+def read_pack(data: bytes, where: str, name: str) -> RulePack:
+    """Parse the bytes of one pack.
+
+    Args:
+        data: UTF-8 YAML with the keys pack, version, why, rules.
+        where: name of the file in messages.
+        name: what `pack` must say.
+
+    Raises:
+        RuleError: names `where`, the line, what was found and what to do.
+    """
+    content, lines = _read(data, where)
+    top = _Entry(content, (), lines, where)
+    top.only(_PACK_KEYS)
+    if (said := top.text("pack")) != name:
+        raise top.error("pack", f"found {said!r}, expected {name!r}; the name must be that of the file")
+    top.text("why")
+    entries = top.get("rules")
+    if not isinstance(entries, list) or not entries:
+        raise top.error("rules", "found no list of rules; add one or remove the pack")
+    rules = tuple(_rule(_Entry(entry, ("rules", index), lines, where)) for index, entry in enumerate(entries))
+    _check_unique(rules)
+    return RulePack(name=name, version=top.count("version", least=1), rules=rules)
+
+
+def check_params(rule: Rule, needed: Mapping[str, type], optional: Mapping[str, type]) -> None:
+    """Fail unless a rule's params are exactly what its screen reads; screens call it before they look.
+
+    Raises:
+        RuleError: a key is missing, unknown or of another type.
+    """
+    known = {**needed, **optional}
+    for key, value in rule.params.items():
+        if key not in known:
+            raise rule.error(f"unknown key {key!r} in params; screens.{rule.screen} reads {sorted(known)!r}")
+        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
+            raise rule.error(f"params.{key} is a {type(value).__name__}, expected {known[key].__name__}; correct it")
+    if missing := sorted(needed.keys() - rule.params.keys()):
+        raise rule.error(f"params lack {missing!r}; screens.{rule.screen} cannot do without")
+
+
+def _read(data: bytes, where: str) -> tuple[Any, located.Lines]:
+    if len(data) > MAX_BYTES:
+        raise RuleError(f"{where}:1: found {len(data)} bytes, expected at most {MAX_BYTES}; split the pack")
+    try:
+        return located.read_yaml(data.decode(), where)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RuleError(f"{where}:{line}: found no valid UTF-8; save the file as UTF-8") from error
+    except ConfigError as error:
+        # The reader is shared with dossiers; whose file it was decides who must act.
+        raise RuleError(str(error)) from error
+
+
+def _check_unique(rules: Iterable[Rule]) -> None:
+    seen: dict[str, Rule] = {}
+    for rule in rules:
+        if first := seen.get(rule.id):
+            raise rule.error(f"the id stands at {first.file}:{first.line} already; ids are unique across packs")
+        seen[rule.id] = rule
+
+
+def _rule(entry: "_Entry") -> Rule:
+    entry.only(_RULE_KEYS)
+    return Rule(
+        **{key: read(entry, key) for key, read in _RULE_KEYS.items() if key in entry.content or key in _REQUIRED},
+        file=entry.where,
+        line=entry.line(),
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A mapping of the file, with the place of each key."""
+
+    content: Any
+    path: located.Key
+    lines: located.Lines
+    where: str
+
+    def line(self, key: str | None = None) -> int:
+        return self.lines.get((*self.path, key) if key else self.path, self.lines.get(self.path, 1))
+
+    def error(self, key: str | None, problem: str) -> RuleError:
+        name = self.content.get("id") if isinstance(self.content, dict) else None
+        rule = f"rule {name!r}: " if isinstance(name, str) else ""
+        return RuleError(f"{self.where}:{self.line(key)}: {rule}{f'{key}: ' if key else ''}{problem}")
+
+    def only(self, known: Iterable[str]) -> None:
+        if not isinstance(self.content, dict):
+            raise self.error(None, f"found a {type(self.content).__name__}, expected keys {list(known)!r}; write them")
+        for key in self.content:
+            if key not in known:
+                raise self.error(str(key), f"unknown key; expected one of {list(known)!r}")
+
+    def get(self, key: str) -> Any:
+        if key not in self.content:
+            raise self.error(None, f"found no key {key!r}; add it")
+        return self.content[key]
+
+    def text(self, key: str, form: re.Pattern[str] | None = None) -> str:
+        value = self.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"found {value!r}, expected text; write it, in quotes if it looks like a number")
+        if form and not form.fullmatch(value):
+            raise self.error(key, f"found {value!r}, expected the form {form.pattern}; correct it")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise self.error(key, "expected a list of texts; write it as [...], numbers in quotes")
+        return tuple(value)
+
+    def count(self, key: str, *, least: int = 0) -> int:
+        value = self.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self.error(key, f"found {value!r}, expected a whole number of at least {least}; correct it")
+        return value
+
+    def status(self, key: str) -> str:
+        if (value := self.text(key)) not in STATUSES:
+            raise self.error(key, f"found {value!r}, expected one of {STATUSES!r}; choose one")
+        return value
+
+    def params(self, key: str) -> Params:
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.error(key, f"found a {type(value).__name__}, expected keys and values; write {{}} for none")
+        frozen: Params = _freeze(value, lambda problem: self.error(key, problem))
+        return frozen
+
+
+_RULE_KEYS: Final[Mapping[str, Callable[[_Entry, str], Any]]] = {
+    "id": lambda entry, key: entry.text(key, _RULE_ID),
+    "version": lambda entry, key: entry.count(key, least=1),
+    "screen": lambda entry, key: entry.text(key, _NAME),
+    "params": _Entry.params,
+    "category": _Entry.text,
+    "why": _Entry.text,
+    "legal": _Entry.texts,
+    "source": _Entry.text,
+    "status": _Entry.status,
+    "hits": _Entry.texts,
+    "misses": _Entry.texts,
+    "known_misses": _Entry.texts,
+    "known_false_alarms": _Entry.texts,
+    "placeholder": lambda entry, key: entry.text(key, _PLACEHOLDER),
+    "severity": _Entry.count,
+    "normaliser": lambda entry, key: entry.text(key, _NAME),
+}
+_REQUIRED: Final = frozenset(list(_RULE_KEYS)[:11])
+
+
+def _freeze(value: Any, error: Callable[[str], RuleError]) -> Any:
+    if isinstance(value, dict):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise error(f"found the key {wrong[0]!r}, expected text; put it in quotes")
+        return Params(tuple((key, _freeze(item, error)) for key, item in value.items()))
+    if isinstance(value, list):
+        return tuple(_freeze(item, error) for item in value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise error(f"found a {type(value).__name__}, expected text, numbers, lists or keys; put it in quotes")
+
+
+def _plain(value: Any) -> Any:
+    """Turn rules and params into what JSON can write; the place of a rule is not part of what it says."""
+    if isinstance(value, Rule):
+        return {key: _plain(getattr(value, key)) for key in _RULE_KEYS}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

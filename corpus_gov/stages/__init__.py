@@ -1,0 +1,147 @@
+"""What workers do: one function a stage, from names of artefacts to names of artefacts.
+
+Every function here may run twice, on any worker, in any order: it reads what is named in its task, puts
+content-addressed artefacts and returns counts. Nothing here decides what runs; that is `pipeline`.
+
+    reading   inputs -> shards            looking   shards -> signals, findings, keys, edges
+    judging   facts -> judgements         settling  judgements -> decisions, clean documents, manifest
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus_gov import rules
+from corpus_gov.errors import IntegrityError
+from corpus_gov.keys import Keys
+from corpus_gov.rules import Rule, RulePack
+from corpus_gov.schemas import DOCUMENTS
+from corpus_gov.store import Store, open_store
+
+FAMILIES: Final = ("quality", "language")
+"""Modules of corpus_gov.signals that every document is measured by."""
+
+NOT_OF_TEXT: Final = ("optout",)
+"""Rules of these screens look at snapshots, not at documents (relate/optout.py)."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every task needs to find its inputs; no secrets, keys are read from their folder by the worker."""
+
+    url: str
+    keys_folder: str
+    packs: tuple[str, ...]
+    rules_folder: str | None
+    policy: str
+    families: tuple[str, ...] = FAMILIES
+
+    def store(self) -> Store:
+        """Open the workspace's store."""
+        return open_store(self.url)
+
+    def keys(self) -> Keys:
+        """Read the keys."""
+        return _keys(self.keys_folder)
+
+    def rule_packs(self) -> tuple[RulePack, ...]:
+        """Load the rule packs in force."""
+        return _packs(self.packs, self.rules_folder)
+
+    def rules(self) -> Mapping[str, Rule]:
+        """Return the rules in force by id."""
+        return {rule.id: rule for pack in self.rule_packs() for rule in pack.rules}
+
+    def folder(self) -> Path | None:
+        """Return the operator's own folder of rules and policies, where there is one."""
+        return Path(self.rules_folder) if self.rules_folder else None
+
+    def screens(self) -> tuple[str, ...]:
+        """Name the screens that the rules in force ask for."""
+        named = {rule.screen for rule in self.rules().values()}
+        return tuple(sorted(named.difference(NOT_OF_TEXT)))
+
+
+@cache
+def _keys(folder: str) -> Keys:
+    return Keys.load(Path(folder))
+
+
+@cache
+def _packs(names: tuple[str, ...], folder: str | None) -> tuple[RulePack, ...]:
+    return rules.load_packs(names, Path(folder) if folder else None)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One immutable file of documents with the captures and snapshots that came with it, as a batch records it."""
+
+    source_id: str
+    shard_id: str
+    generation: int
+    record_file: str
+    file_digest: str
+    input_digest: str
+    outcomes: Mapping[str, int]
+    records: int
+    documents: int
+    snapshots: int
+    text_bytes: int
+    digests: Mapping[str, str]
+
+    @property
+    def ref(self) -> str:
+        """Name the shard as the manifest does."""
+        return f"{self.shard_id}.{self.generation}"
+
+    def name(self, table: str) -> str:
+        """Name the file of one of its tables in the store."""
+        return f"{table}/{self.source_id}/{self.ref}.parquet"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task reports: counts for progress and conservation, names for the next stage."""
+
+    documents: int = 0
+    text_bytes: int = 0
+    names: tuple[str, ...] = ()
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    rebuilt: tuple[str, ...] = ()
+
+
+def read_shard(store: Store, shard: Shard, table: str) -> bytes:
+    """Return the bytes of one table of a shard.
+
+    Raises:
+        IntegrityError: they are not what the batch recorded.
+    """
+    data = store.read(shard.name(table))
+    if (found := sha256(data).hexdigest()) != shard.digests[table]:
+        raise IntegrityError(
+            f"{shard.name(table)}: SHA-256 is {found[:12]!r}, its batch says {shard.digests[table][:12]!r}; "
+            "it was changed after it was ingested: restore it from a backup"
+        )
+    return data
+
+
+def batches(data: bytes) -> Iterator[pa.RecordBatch]:
+    """Stream a documents file as record batches, one row group at a time."""
+    file = pq.ParquetFile(pa.BufferReader(data))
+    for number in range(file.num_row_groups):
+        group = file.read_row_group(number).cast(DOCUMENTS).combine_chunks()
+        yield from group.to_batches()
+
+
+def count_values(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
+    """Count each value of a column, sorted by value."""
+    counts = pc.value_counts(column).to_pylist()
+    return dict(sorted((row["values"], row["counts"]) for row in counts))

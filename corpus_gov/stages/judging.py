@@ -1,0 +1,94 @@
+"""Pass 1 of decide: the facts of a shard, and each of its documents judged on its own."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus_gov import artefacts, policy, rules
+from corpus_gov.facts import facts
+from corpus_gov.relate.optout import optout
+from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS
+from corpus_gov.stages import Context, Done, Shard, read_shard
+from corpus_gov.stages.looking import artefact_names
+from corpus_gov.store import Store
+
+
+@dataclass(frozen=True)
+class JudgeTask:
+    """A shard to be judged without regard to other documents."""
+
+    context: Context
+    shard: Shard
+    source: Mapping[str, Any]
+    snapshots: tuple[Shard, ...]
+    clusters: str | None
+    run_key: str
+
+
+META: Final = (
+    "doc_id", "source_id", "payload_digest", "uri", "host", "registered_domain", "fetched_at", "published_at",
+    "content_type", "charset_declared", "charset_used", "extractor", "text_digest", "n_chars",
+)  # fmt: skip
+"""Columns of DOCUMENTS that facts and manifest rows need; no text."""
+
+
+def judge_shard(task: JudgeTask) -> Done:
+    """Pass 1 of decide: join the facts of a shard and judge each document on its own."""
+    store, context = task.context.store(), task.context
+    name = artefacts.name("judged", task.run_key, task.shard.ref, task.shard.digests["documents"])
+    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters)
+    in_force = policy.load(context.policy, context.folder())
+    if artefacts.ready(store, name) is not True or artefacts.ready(store, members_name) is not True:
+        documents = artefacts.decode(read_shard(store, task.shard, "documents"), META)
+        names = artefact_names(context, task.shard)
+        measured = {family: artefacts.get(store, names[f"signals.{family}"]) for family in context.families}
+        found = findings_of(store, context, task.shard)
+        optouts = _optouts(store, context, documents, task.snapshots)
+        known = facts(documents, measured, found, optouts, task.source, context.rule_packs())
+        judged = policy.judge(in_force, known)
+        artefacts.put(store, name, artefacts.encode(_with_facts(judged, known)))
+        artefacts.put(store, members_name, artefacts.encode(_members(store, task.clusters, judged, documents)))
+    tallies = policy.tally(in_force, [artefacts.get(store, name)])
+    return Done(task.shard.documents, task.shard.text_bytes, (name, members_name), {"tally": tallies.to_pylist()})
+
+
+def _optouts(store: Store, context: Context, documents: pa.Table, holders: Iterable[Shard]) -> pa.Table:
+    """Evaluate what the hosts of these documents said; only their snapshots are kept in memory."""
+    hosts = documents["host"].unique()
+    kept = [SNAPSHOTS.empty_table()]
+    for shard in holders:
+        rows = artefacts.decode(read_shard(store, shard, "snapshots"))
+        kept.append(rows.filter(pc.is_in(rows["host"], hosts)))
+    asked = documents.select(["doc_id", "uri", "host", "fetched_at"])
+    return optout(asked, pa.concat_tables(kept), rules.concern(context.rule_packs(), "optout"))
+
+
+def _with_facts(judged: pa.Table, known: pa.Table) -> pa.Table:
+    """Carry the facts that the manifest repeats beside the judgement."""
+    for prefix, fields in (
+        ("rights", ("state", "basis", "licence", "conflict")),
+        ("optout", ("state", "digest")),
+        ("language", ("code",)),
+    ):
+        for name in fields:
+            judged = judged.append_column(f"{prefix}_{name}", pc.struct_field(known[prefix], name))
+    return judged.append_column("ip_risk", known["ip_risk"])
+
+
+def _members(store: Store, clusters: str | None, judged: pa.Table, documents: pa.Table) -> pa.Table:
+    """Return the judged rows of documents that have relatives, with their cluster and digest."""
+    known = artefacts.get(store, clusters) if clusters else CLUSTERS.empty_table()
+    place = pc.index_in(judged["doc_id"], value_set=known["doc_id"].combine_chunks())
+    mine = pc.is_valid(place)
+    rows = judged.filter(mine).append_column("cluster_id", known["cluster_id"].take(place.filter(mine)))
+    return rows.append_column("text_digest", documents["text_digest"].filter(mine))
+
+
+def findings_of(store: Store, context: Context, shard: Shard) -> pa.Table:
+    """Read all findings of a shard."""
+    names = artefact_names(context, shard)
+    parts = [artefacts.get(store, names[f"findings.{screen}"]) for screen in context.screens()]
+    return pa.concat_tables([FINDINGS.empty_table(), *parts])

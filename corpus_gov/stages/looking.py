@@ -1,0 +1,127 @@
+"""Shards to artefacts: measure, screen and key documents, and relate those that share a key."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa
+
+from corpus_gov import artefacts, rules, screens, seal, signals
+from corpus_gov.engine import split_by_range
+from corpus_gov.relate import exact
+from corpus_gov.schemas import FINDINGS
+from corpus_gov.stages import Context, Done, Shard, batches, read_shard
+
+
+@dataclass(frozen=True)
+class BuildTask:
+    """A shard whose artefacts are wanted."""
+
+    context: Context
+    shard: Shard
+
+
+def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
+    """Name every artefact of a shard by what it is made from: the plan of `build`."""
+    content = [shard.source_id, shard.ref, shard.digests["documents"]]
+    names = {}
+    for family in context.families:
+        module = import_module(f"corpus_gov.signals.{family}")
+        files = [sha256(Path(path).read_bytes()).hexdigest() for path in getattr(module, "FILES", ())]
+        names[f"signals.{family}"] = artefacts.name(
+            f"signals.{family}", content, module.VERSION, files, libraries=module.LIBRARIES
+        )
+    for screen in context.screens():
+        module = import_module(f"corpus_gov.screens.{screen}")
+        pack = rules.concern(context.rule_packs(), screen)
+        made_from = [content, module.VERSION, pack.digest, seal.key_id(context.keys().seal)]
+        names[f"findings.{screen}"] = artefacts.name(f"findings.{screen}", *made_from, libraries=module.LIBRARIES)
+    names["keys.exact"] = artefacts.name("keys.exact", content, exact.VERSION)
+    return names
+
+
+def build_shard(task: BuildTask) -> Done:
+    """Measure, screen and key a shard: whatever of it is missing or damaged."""
+    store = task.context.store()
+    names = artefact_names(task.context, task.shard)
+    state = {kind: artefacts.ready(store, name) for kind, name in names.items()}
+    wanted = [kind for kind, whole in state.items() if whole is not True]
+    rebuilt = tuple(names[kind] for kind, whole in state.items() if whole is None)
+    seconds = dict.fromkeys(wanted, 0.0)
+    if wanted:
+        parts: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in wanted}
+        for documents in batches(read_shard(store, task.shard, "documents")):
+            for kind in wanted:
+                start = time.perf_counter()
+                parts[kind].append(_look(kind, documents, task.context))
+                seconds[kind] += time.perf_counter() - start
+        for kind in wanted:
+            artefacts.put(store, names[kind], _encode_parts(kind, parts[kind]))
+    return Done(
+        task.shard.documents, task.shard.text_bytes, tuple(names.values()), {"built": len(wanted)}, seconds, rebuilt
+    )
+
+
+def _look(kind: str, documents: pa.RecordBatch, context: Context) -> pa.RecordBatch:
+    family, _, name = kind.partition(".")
+    if family == "signals":
+        return signals.measure(name, documents, {})
+    if family == "findings":
+        found = screens.look(name, documents, rules.concern(context.rule_packs(), name))
+        return seal.seal(documents, found, context.rules(), context.keys().seal)
+    keyed = exact.split(pa.Table.from_batches([documents.select(list(exact.COLUMNS))]))
+    return keyed.combine_chunks().to_batches()[0] if len(keyed) else _empty(exact.KEYED)
+
+
+def _encode_parts(kind: str, parts: Sequence[pa.RecordBatch]) -> bytes:
+    family, _, name = kind.partition(".")
+    if family == "signals":
+        schema = import_module(f"corpus_gov.signals.{name}").SCHEMA
+    else:
+        schema = FINDINGS if family == "findings" else exact.KEYED
+    return artefacts.encode(pa.Table.from_batches(list(parts), schema=schema))
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+@dataclass(frozen=True)
+class SplitTask:
+    """Keyed rows of a shard, to be cut into key ranges."""
+
+    context: Context
+    keys: str
+    ranges: int
+
+
+def split_keys(task: SplitTask) -> str:
+    """Cut the keyed rows of a shard into key ranges; returns the name of the cut."""
+    store = task.context.store()
+    name = artefacts.name("ranges.exact", task.keys, task.ranges)
+    if artefacts.ready(store, name) is not True:
+        cut = split_by_range(artefacts.get(store, task.keys), "key", task.ranges)
+        artefacts.put(store, name, artefacts.encode(cut, exact.KEYED))
+    return name
+
+
+@dataclass(frozen=True)
+class JoinTask:
+    """One key range of every shard."""
+
+    context: Context
+    cuts: tuple[str, ...]
+    number: int
+
+
+def join_keys(task: JoinTask) -> str:
+    """Relate the documents of one key range; returns the name of its edges."""
+    store = task.context.store()
+    name = artefacts.name("edges.exact", sorted(task.cuts), task.number)
+    if artefacts.ready(store, name) is not True:
+        rows = pa.concat_tables([artefacts.get_group(store, cut, task.number) for cut in task.cuts])
+        artefacts.put(store, name, artefacts.encode(exact.join(rows.combine_chunks())))
+    return name

@@ -1,0 +1,152 @@
+"""Inputs to shards: read a piece of a file, and drop what an earlier shard holds already."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus_gov import apply, artefacts, ingest, rules, screens
+from corpus_gov.schemas import DOCUMENTS, FINDINGS
+from corpus_gov.stages import Context, Shard, count_values, read_shard
+from corpus_gov.store import Store
+
+
+@dataclass(frozen=True)
+class IngestTask:
+    """One piece of one input file."""
+
+    context: Context
+    piece: ingest.Piece
+    input_digest: str
+    shard_rows: int
+    shard_bytes: int
+    suppressed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The shards of a piece, and the ids of their documents: 16 bytes each, in order."""
+
+    shards: tuple[Shard, ...]
+    ids: tuple[bytes, ...]
+    text_digests: tuple[bytes, ...]
+    documents: int
+    text_bytes: int
+
+
+def ingest_piece(task: IngestTask) -> Ingested:
+    """Read a piece of an input and store its shards; they count once a batch names them."""
+    store = task.context.store()
+    shards, ids, digests = [], [], []
+    for shard in ingest.read(
+        task.piece, shard_rows=task.shard_rows, shard_bytes=task.shard_bytes, suppressed=task.suppressed
+    ):
+        captures = _redact_captures(shard.captures, task.context)
+        tables = {"captures": captures, "documents": shard.documents, "snapshots": shard.snapshots}
+        shards.append(_put_shard(store, task, shard.shard_id, tables))
+        ids.append(raw(shard.documents["doc_id"]))
+        digests.append(raw(shard.documents["text_digest"]))
+    return Ingested(
+        tuple(shards),
+        tuple(ids),
+        tuple(digests),
+        sum(shard.documents for shard in shards),
+        sum(shard.text_bytes for shard in shards),
+    )
+
+
+def _put_shard(store: Store, task: IngestTask, shard_id: str, tables: Mapping[str, pa.Table]) -> Shard:
+    encoded = {name: artefacts.encode(table) for name, table in tables.items()}
+    captures, documents = tables["captures"], tables["documents"]
+    whole = captures.filter(pc.equal(captures["part"], 0))
+    shard = Shard(
+        source_id=task.piece.source_id,
+        shard_id=shard_id,
+        generation=0,
+        record_file=captures["record_file"][0].as_py() if len(captures) else "",
+        file_digest=task.piece.file_digest,
+        input_digest=task.input_digest,
+        outcomes=count_values(captures["outcome"]),
+        records=len(whole),
+        documents=len(documents),
+        snapshots=len(tables["snapshots"]),
+        text_bytes=int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
+        digests={name: sha256(data).hexdigest() for name, data in encoded.items()},
+    )
+    for name, data in encoded.items():
+        store.put(shard.name(name), data)
+    return shard
+
+
+def _redact_captures(captures: pa.Table, context: Context) -> pa.Table:
+    """Take personal data out of file names and URIs: captures travel further than documents."""
+    if len(captures) == 0:
+        return captures
+    ids = pa.array([f"{row:032x}" for row in range(len(captures))], pa.string())
+    names = captures["record_file"].combine_chunks().cast(pa.large_string())
+    uris = captures["uri"].combine_chunks().cast(pa.large_string())
+    blank = {f.name: _blank(f, len(captures)) for f in DOCUMENTS}
+    batch = pa.RecordBatch.from_arrays(
+        list((blank | {"doc_id": ids, "title": names, "uri": uris}).values()), schema=DOCUMENTS
+    )
+    pii = rules.concern(context.rule_packs(), "pii")
+    if not pii.rules:
+        return captures
+    found = pa.Table.from_batches([screens.look("pii", batch, pii)], schema=FINDINGS)
+    if len(found) == 0:
+        return captures
+    for column, name in (("record_file", "title"), ("uri", "uri")):
+        of_column = found.filter(pc.equal(found["column"], name))
+        cleaned = apply.redact(batch.column(name), ids, of_column, context.rules())
+        place = captures.schema.get_field_index(column)
+        captures = captures.set_column(place, captures.schema.field(place), cleaned.cast(pa.string()))
+    return captures
+
+
+def _blank(column: pa.Field, n: int) -> pa.Array:
+    if column.nullable:
+        return pa.nulls(n, column.type)
+    value = 0 if pa.types.is_integer(column.type) else ""
+    return pa.repeat(pa.scalar(value, column.type), n)
+
+
+def raw(column: pa.ChunkedArray) -> bytes:
+    """Join a column of hex digests as bytes."""
+    return bytes.fromhex("".join(column.to_pylist()))
+
+
+@dataclass(frozen=True)
+class RepeatTask:
+    """Documents of a shard that an earlier shard holds already."""
+
+    context: Context
+    shard: Shard
+    rows: tuple[int, ...]
+
+
+def drop_repeats(task: RepeatTask) -> Shard:
+    """Turn documents that are known already into captures of outcome `repeat`."""
+    store = task.context.store()
+    documents = artefacts.decode(read_shard(store, task.shard, "documents"))
+    captures = artefacts.decode(read_shard(store, task.shard, "captures"))
+    known = documents["doc_id"].take(pa.array(task.rows, pa.int64()))
+    keep = np.ones(len(documents), bool)
+    keep[list(task.rows)] = False
+    documents = documents.filter(pa.array(keep))
+    again = pc.and_(pc.equal(captures["outcome"], "document"), pc.is_in(captures["doc_id"], known.combine_chunks()))
+    outcome = pc.if_else(again, "repeat", captures["outcome"])
+    place = captures.schema.get_field_index("outcome")
+    captures = captures.set_column(place, captures.schema.field(place), outcome)
+    encoded = {"captures": artefacts.encode(captures), "documents": artefacts.encode(documents)}
+    for name, data in encoded.items():
+        store.put(task.shard.name(name), data)
+    changed = {
+        "outcomes": count_values(captures["outcome"]),
+        "documents": len(documents),
+        "text_bytes": int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
+        "digests": {**task.shard.digests, **{name: sha256(data).hexdigest() for name, data in encoded.items()}},
+    }
+    return Shard(**(asdict(task.shard) | changed))

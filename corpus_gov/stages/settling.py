@@ -1,0 +1,185 @@
+"""Passes 3 and 4 of decide, then apply and seal: judgements to clean documents and manifest files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus_gov import apply, artefacts, manifest, policy, seal
+from corpus_gov.engine import split_by_range
+from corpus_gov.schemas import CLEAN, LEAF, TIME
+from corpus_gov.stages import Context, Done, Shard, batches, count_values, read_shard
+from corpus_gov.stages.judging import META, findings_of
+from corpus_gov.stages.looking import artefact_names
+from corpus_gov.store import Store
+
+
+@dataclass(frozen=True)
+class SettleTask:
+    """A judged shard with everything that other documents and people say about it."""
+
+    context: Context
+    shard: Shard
+    judged: str
+    duplicates: str | None
+    oldest: str | None
+    source: Mapping[str, Any]
+    sources: str
+    overrides: str
+    suppressed: frozenset[str]
+    as_of: date
+    ranges: int
+    run_key: str
+
+
+def settle_shard(task: SettleTask) -> Done:
+    """Passes 3 and 4 of decide for a shard, then apply: clean documents and manifest rows."""
+    store = task.context.store()
+    made_from = [task.run_key, task.shard.ref, task.judged, task.duplicates, task.sources, task.overrides]
+    clean_name = artefacts.name("clean", *made_from)
+    rows_name = artefacts.name("rows", *made_from, task.oldest, task.ranges)
+    decisions_name = artefacts.name("decisions", *made_from)
+    names = (clean_name, rows_name, decisions_name)
+    if not all(artefacts.ready(store, name) for name in names):
+        judged = artefacts.get(store, task.judged)
+        decisions = _settle(store, task, judged)
+        cleaned = _apply(store, task, decisions, judged)
+        rows = _manifest_rows(store, task, decisions, judged, cleaned)
+        artefacts.put(store, clean_name, artefacts.encode(cleaned))
+        artefacts.put(store, decisions_name, artefacts.encode(decisions))
+        artefacts.put(store, rows_name, artefacts.encode(split_by_range(rows, "doc_id", task.ranges), ROWS))
+    decisions = artefacts.get(store, decisions_name)
+    counts = {
+        "dispositions": count_values(decisions["disposition"]),
+        "reasons": _count_reasons(decisions),
+        "clean": pq.read_metadata(pa.BufferReader(artefacts.read(store, clean_name))).num_rows,
+    }
+    return Done(task.shard.documents, task.shard.text_bytes, names, counts)
+
+
+def _count_reasons(decisions: pa.Table) -> dict[str, int]:
+    codes = pc.struct_field(pc.list_flatten(decisions["reasons"]), "code")
+    return count_values(codes) if len(codes) else {}
+
+
+def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
+    in_force = policy.load(task.context.policy, task.context.folder())
+    duplicates = artefacts.get(store, task.duplicates) if task.duplicates else policy.DUPLICATES.empty_table()
+    return policy.settle(
+        in_force,
+        judged,
+        artefacts.get(store, task.sources),
+        duplicates,
+        duplicates.select(["doc_id", "cluster_id"]),
+        artefacts.get(store, task.overrides),
+        pa.array(sorted(task.suppressed), pa.string()),
+        task.as_of,
+    )
+
+
+def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table) -> pa.Table:
+    context = task.context
+    found = findings_of(store, context, task.shard)
+    redacted = policy.redact_rules(policy.load(context.policy, context.folder()), context.rule_packs())
+    by_rule = context.rules()
+    found = found.filter(pc.is_in(found["rule"], pa.array(sorted(redacted), pa.string())))
+    cleaned, at = [], 0
+    for documents in batches(read_shard(store, task.shard, "documents")):
+        n = documents.num_rows
+        mine = found.filter(pc.is_in(found["doc_id"], documents.column("doc_id")))
+        batch = apply.apply(documents, mine, decisions.slice(at, n), redacted, by_rule)
+        kept = pc.is_in(decisions["disposition"].slice(at, n), pa.array(["keep", "redact"]))
+        facts_of = judged.slice(at, n).filter(kept).combine_chunks()
+        columns = {name: batch.column(name) for name in batch.schema.names}
+        columns |= {"language": facts_of["language_code"], "licence": facts_of["rights_licence"]}
+        cleaned.append(pa.table([columns[f.name] for f in CLEAN], schema=CLEAN))
+        at += n
+    return pa.concat_tables(cleaned) if cleaned else CLEAN.empty_table()
+
+
+ROWS: Final = pa.schema([*LEAF, pa.field("shard", pa.string()), pa.field("row", pa.int64())])
+"""Manifest rows before they are sealed."""
+
+
+def _manifest_rows(
+    store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table, cleaned: pa.Table
+) -> pa.Table:
+    documents = artefacts.decode(read_shard(store, task.shard, "documents"), META)
+    n = len(documents)
+    place = pc.index_in(documents["doc_id"], value_set=cleaned["doc_id"].combine_chunks())
+    packs = sorted(pack.ref for pack in task.context.rule_packs())
+    in_force = policy.load(task.context.policy, task.context.folder())
+    columns: dict[str, Any] = {name: documents[name] for name in documents.column_names}
+    columns |= {name: judged[name] for name in judged.column_names if name not in columns}
+    columns |= {name: decisions[name] for name in decisions.column_names}
+    columns |= {
+        "uri": _redacted_uris(store, task, documents).cast(pa.string()),
+        "uri_hmac": seal.uri_hmacs(documents["uri"].combine_chunks(), task.context.keys().seal),
+        "fetched_at": _oldest(store, task.oldest, documents),
+        "rights_conflict": pc.fill_null(judged["rights_conflict"], pa.scalar(value=False)),
+        "optout_digest": judged["optout_digest"],
+        "aigc_state": pa.repeat(pa.scalar("not_screened"), n),
+        "language": judged["language_code"],
+        "data_class": pa.repeat(pa.scalar(task.source.get("data_class"), pa.string()), n),
+        "data_grade": pa.repeat(pa.scalar(task.source.get("data_grade"), pa.string()), n),
+        "minor": pa.nulls(n, pa.bool_()),
+        "screened": pa.array([packs] * n, pa.list_(pa.string())),
+        "policy_digest": pa.repeat(pa.scalar(in_force.digest), n),
+        "released_digest": cleaned["released_digest"].take(place),
+        "shard": pa.repeat(pa.scalar(task.shard.ref), n),
+        "row": pa.array(np.arange(n)),
+    }
+    return pa.table([columns[f.name] for f in ROWS], schema=ROWS)
+
+
+def _redacted_uris(store: Store, task: SettleTask, documents: pa.Table) -> pa.Array:
+    """Redact every URI, of dropped documents too: the manifest is handed to others."""
+    names = artefact_names(task.context, task.shard)
+    uris, by_rule = documents["uri"].combine_chunks(), task.context.rules()
+    if "findings.pii" not in names:
+        return uris
+    found = artefacts.get(store, names["findings.pii"])
+    found = found.filter(pc.equal(found["column"], "uri"))
+    # The marker of a screen that failed is no span of the URI.
+    found = found.filter(pc.is_in(found["rule"], pa.array(sorted(by_rule), pa.string())))
+    return apply.redact(uris, documents["doc_id"].combine_chunks(), found, by_rule)
+
+
+def _oldest(store: Store, oldest: str | None, documents: pa.Table) -> pa.ChunkedArray:
+    """Use the oldest capture of documents that came in more than once."""
+    if oldest is None:
+        return documents["fetched_at"]
+    known = artefacts.get(store, oldest)
+    place = pc.index_in(documents["doc_id"], value_set=known["doc_id"].combine_chunks())
+    # As whole microseconds: the minimum of two columns is not defined for times.
+    mine, other = documents["fetched_at"].cast(pa.int64()), known["fetched_at"].take(place).cast(pa.int64())
+    return pc.min_element_wise(mine, other, skip_nulls=True).cast(TIME)
+
+
+@dataclass(frozen=True)
+class SealTask:
+    """One doc_id range of the manifest."""
+
+    context: Context
+    rows: tuple[str, ...]
+    number: int
+    run_key: str
+
+
+def seal_range(task: SealTask) -> Done:
+    """Write one manifest file: rows of a doc_id range in order, salted and hashed; and its leaf hashes."""
+    store = task.context.store()
+    made_from = [sorted(task.rows), task.number, task.run_key]
+    name, tree = artefacts.name("manifest", *made_from), artefacts.name("tree", *made_from)
+    if not (artefacts.ready(store, name) and artefacts.ready(store, tree)):
+        rows = pa.concat_tables([artefacts.get_group(store, part, task.number) for part in task.rows])
+        sealed = manifest.seal_rows(rows.sort_by("doc_id").combine_chunks(), task.context.keys().leaf)
+        artefacts.put(store, name, artefacts.encode(sealed))
+        artefacts.put(store, tree, bytes.fromhex("".join(sealed["leaf_hash"].to_pylist())))
+    documents = len(store.read(tree)) // 32
+    return Done(documents, 0, (name, tree))

@@ -1,0 +1,357 @@
+"""Where everything lies: five operations, so that a folder and an object store serve alike.
+
+Rules that hold for every store, and that callers may lean on:
+
+- A name is a relative POSIX path; its object is whole or absent, never half written.
+- `put` and `put_if_absent` are durable once they return. When they raise, the object may be there or not.
+- `read` sees what was last written under that name. `list` may lag behind: nothing that must be right
+  depends on it.
+- There is no rename, no lock and no transaction: a commit is one `put_if_absent`.
+
+The lease and the order of writes that make a workspace safe for several processes are in `lease` and `release`.
+"""
+
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+from corpus_gov.errors import ConfigError, StoreError
+
+Names: TypeAlias = list[str]
+"""Full names, ascending."""
+
+TEMPORARY: Final = ".tmp-"
+"""Start of the file name of a write under way; no name of an object starts so."""
+
+STALE_S: Final = 24 * 3600.0
+"""Age at which a temporary file of another host is given up; writes take minutes at most."""
+
+_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+class Missing(StoreError):  # noqa: N818 - what a caller asks, "is it missing?"
+    """No object has that name."""
+
+
+class Store(Protocol):
+    """The five operations; see the module for what each promises.
+
+    Every operation raises StoreError for a name that is not a plain relative path, and when the medium fails.
+    """
+
+    @property
+    def url(self) -> str:
+        """What `open_store` takes to open the same store again."""
+
+    def read(self, name: str) -> bytes:
+        """Return the object's bytes; raises Missing when there is none."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write the object, replacing what was there."""
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write the object unless the name is taken; of several writers exactly one gets True."""
+
+    def delete(self, name: str) -> None:
+        """Remove the object; an absent one is no error, so that a cut-off removal can be repeated."""
+
+    def list(self, prefix: str = "") -> Names:
+        """Return names that start with `prefix`; recent changes may not show yet."""
+
+
+def open_store(url: str | Path) -> Store:
+    """Open the store at a folder, or the store of this process at `memory://NAME`.
+
+    Raises:
+        ConfigError: another scheme.
+    """
+    if isinstance(url, str) and "://" in url:
+        scheme, name = url.split("://", 1)
+        if scheme != "memory" or not name:
+            raise ConfigError(f"store {url!r}: found scheme {scheme!r}, expected a folder or 'memory://NAME'")
+        return MemoryStore(name)
+    return LocalStore(Path(url))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could mean a place outside the store, or two places on two stores.
+
+    Raises:
+        StoreError: the name is absolute, climbs, is not normal, or holds a backslash or control character.
+    """
+    parts = name.split("/")
+    if _FORBIDDEN.search(name) or any(part in {"", ".", ".."} or part.startswith(TEMPORARY) for part in parts):
+        raise StoreError(f"name {name!r}: expected a relative path such as 'a/b.parquet' without '..', '//' or '\\'")
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """A folder; readable by its owner only.
+
+    A write is: temporary file in the same folder, fsync, rename (or link), fsync of the folder. A crash
+    leaves the old object, the new one, or a temporary file that `sweep` removes.
+
+    Args:
+        root: the folder; made by the first write.
+    """
+
+    # BUG: a symlink that another process plants between the check of a name and its use is followed. The
+    # folder is 0700, so that process already runs as the owner.
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        """Resolve the root once, so that a later change of folder does not move the store."""
+        object.__setattr__(self, "root", Path(os.path.realpath(self.root)))
+
+    @property
+    def url(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def read(self, name: str) -> bytes:
+        """Return the file's bytes; raises Missing when there is no such file."""
+        path = self._locate(name)
+        with _named(name, "read"):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+                raise Missing(f"{name}: not in the store at {self.root}") from error
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write the file, replacing what was there."""
+        path = self._locate(name)
+        with _named(name, "write"), self._staged(path.parent, data) as staged:
+            staged.replace(path)
+            _sync(path.parent)
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write the file unless it is there; of several writers exactly one gets True."""
+        path = self._locate(name)
+        with _named(name, "write"):
+            if path.exists():
+                return False
+            with self._staged(path.parent, data) as staged:
+                try:
+                    # Unlike rename, link fails when the name is taken.
+                    path.hardlink_to(staged)
+                except FileExistsError:
+                    return False
+                _sync(path.parent)
+                return True
+
+    def delete(self, name: str) -> None:
+        """Remove the file; folders stay, since another process may be about to write into them."""
+        path = self._locate(name)
+        with _named(name, "delete"):
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            _sync(path.parent)
+
+    def list(self, prefix: str = "") -> Names:
+        """Return the names of files that start with `prefix`, temporary files left out."""
+        if prefix:
+            check_name(prefix.removesuffix("/"))
+        folder = self.root / prefix.rpartition("/")[0]
+        with _named(prefix or ".", "list"):
+            names = (path.relative_to(self.root).as_posix() for path in self._walk(folder))
+            return sorted(name for name in names if name.startswith(prefix))
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        for parent, folders, files in os.walk(folder):
+            for name in [*folders, *files]:
+                path = Path(parent, name)
+                if path.is_symlink():
+                    self._inside(path)
+            # A linked folder inside the root is not entered: its files are listed under their own names.
+            yield from (Path(parent, name) for name in files if not name.startswith(TEMPORARY))
+
+    def _locate(self, name: str) -> Path:
+        check_name(name)
+        path = self.root / name
+        self._inside(path)
+        return path
+
+    def _inside(self, path: Path) -> None:
+        real = os.path.realpath(path)
+        if not Path(real).is_relative_to(self.root):
+            raise StoreError(
+                f"{path.relative_to(self.root).as_posix()}: a symbolic link leads to {real!r}, outside "
+                f"{str(self.root)!r}; move the files into the workspace"
+            )
+
+    @contextmanager
+    def _staged(self, folder: Path, data: bytes) -> Iterator[Path]:
+        """Hold `data`, synced, in a temporary file of `folder` for the length of a `with` block."""
+        _make(folder)
+        path = folder / f"{TEMPORARY}{_host()}-{os.getpid()}-{secrets.token_hex(8)}"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def sweep(store: Store) -> int:
+    """Remove temporary files of writes that will never end; called by whoever has just taken the lease.
+
+    Files of living processes stay: a process that waits for the lease may be writing its claim.
+
+    Returns:
+        how many were removed; 0 for a store that has no temporary files.
+    """
+    if not isinstance(store, LocalStore):
+        return 0
+    removed = 0
+    for parent, _, files in os.walk(store.root):
+        for name in files:
+            path = Path(parent, name)
+            if name.startswith(TEMPORARY) and _abandoned(path):
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def _abandoned(path: Path) -> bool:
+    host, _, rest = path.name.removeprefix(TEMPORARY).partition("-")
+    pid = rest.partition("-")[0]
+    if host == _host() and pid.isdecimal():
+        return not Path("/proc", pid).exists()
+    try:
+        return time.time() - path.stat().st_mtime > STALE_S
+    except FileNotFoundError:
+        return False
+
+
+def _host() -> str:
+    # A dash would end the field; only equality matters.
+    return socket.gethostname().replace("-", "_").replace("/", "_")[:64]
+
+
+def _make(folder: Path) -> None:
+    """Create a folder and its parents, each 0700 and durable."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        # Without this the file below would be safe and the folder that names it would not.
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named(name: str, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{name}: cannot {verb}: {error.strerror or type(error).__name__}; "
+            "free space, permissions and hard links of the file system are the usual causes; then run again"
+        ) from error
+
+
+@dataclass
+class _Space:
+    """Objects of one memory store."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+    unseen: deque[tuple[int, str]] = field(default_factory=deque)
+    """Changes that `list` has yet to learn of: the operation at which it does, and the name."""
+    operations: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_SPACES: Final[dict[str, _Space]] = {}
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """Objects in this process, shared by name; a rehearsal of an object store for tests and notebooks.
+
+    A pickled one finds the same objects only in the same process (Dask with one worker); in another
+    process it is empty.
+
+    Args:
+        name: stores of one name share their objects.
+        list_delay: how many further operations pass until `list` learns of a write or delete.
+    """
+
+    name: str
+    list_delay: int = 0
+
+    @property
+    def url(self) -> str:
+        """`memory://` and the name."""
+        return f"memory://{self.name}"
+
+    def read(self, name: str) -> bytes:
+        """Return the object's bytes; raises Missing when there is none."""
+        with self._operation(name) as space:
+            if name not in space.objects:
+                raise Missing(f"{name}: not in the store at {self.url}")
+            return space.objects[name]
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write the object, replacing what was there."""
+        with self._operation(name) as space:
+            space.objects[name] = bytes(data)
+            self._change(space, name)
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write the object unless the name is taken; of several writers exactly one gets True."""
+        with self._operation(name) as space:
+            if name in space.objects:
+                return False
+            space.objects[name] = bytes(data)
+            self._change(space, name)
+            return True
+
+    def delete(self, name: str) -> None:
+        """Remove the object; an absent one is no error."""
+        with self._operation(name) as space:
+            if space.objects.pop(name, None) is not None:
+                self._change(space, name)
+
+    def list(self, prefix: str = "") -> Names:
+        """Return names that start with `prefix`, as of `list_delay` operations ago."""
+        with self._operation(prefix.removesuffix("/") or "all") as space:
+            return sorted(name for name in space.shown if name.startswith(prefix))
+
+    @contextmanager
+    def _operation(self, name: str) -> Iterator[_Space]:
+        check_name(name)
+        space = _SPACES.setdefault(self.name, _Space())
+        with space.lock:
+            space.operations += 1
+            while space.unseen and space.unseen[0][0] <= space.operations:
+                changed = space.unseen.popleft()[1]
+                (space.shown.add if changed in space.objects else space.shown.discard)(changed)
+            yield space
+
+    def _change(self, space: _Space, name: str) -> None:
+        space.unseen.append((space.operations + 1 + self.list_delay, name))

@@ -1,0 +1,220 @@
+"""Is a release what was signed? Every claim is checked against the next one, down to the single document.
+
+    checkpoint -> ledger entry -> statement -> files -> tree -> manifest rows -> clean documents
+
+An error names the file or document. What a check rests on that cannot be checked from the workspace itself
+is listed in `Report.trusted`: the rest of the answer is as good as those assumptions.
+
+Memory: one file at a time, its Parquet decoded, and 32 bytes a document for the tree, then 48 bytes for each
+released document.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from corpus_gov import manifest, merkle, published, schemas
+from corpus_gov.checkpoints import Checkpoint
+from corpus_gov.entries import Entry
+from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.ledger import TREE, Ledger, dsse_verify
+from corpus_gov.published import COPY, RUN, STATEMENT, TREE_FILE, VKEY, place
+from corpus_gov.recount import Rows, check_clean, check_represented, manifest_files, needed, read_checked
+from corpus_gov.signatures import Verifier
+from corpus_gov.store import Store
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` established; where something does not hold it raises instead.
+
+    Attributes:
+        release: the release.
+        root: hex, of its manifest.
+        size: rows of its manifest.
+        counts: rows by disposition.
+        checks: name, whether it was done, and what it covered.
+        trusted: what had to be taken on trust, one sentence each.
+    """
+
+    release: str
+    root: str
+    size: int
+    counts: Mapping[str, int]
+    checks: list[tuple[str, bool, str]]
+    trusted: list[str]
+
+
+def verify(
+    store: Store, name: str | None = None, vkey: str | None = None, known: Sequence[bytes] = (), *, deep: bool = True
+) -> Report:
+    """Check a release against the ledger, and the ledger against what is known of it elsewhere.
+
+    Args:
+        store: of the workspace.
+        name: the release; the newest by default.
+        vkey: the pipeline's public key as kept elsewhere; without it the workspace's own copy is used, and said so.
+        known: checkpoints as kept elsewhere; without them rollback and fork are not excluded, and it is said so.
+        deep: also hash every manifest row and every clean document again.
+
+    Raises:
+        IntegrityError: something does not hold; names the file or doc_id.
+        ConfigError: no such release, or vkey is malformed.
+    """
+    ledger = published.open_ledger(store)
+    entries = published.committed(ledger) if ledger else {}
+    name = _chosen(store, name, list(entries))
+    if ledger is None:
+        raise IntegrityError(f"ledger: missing, {name!r} is named by none; restore it from a copy")
+    key = vkey or _own_key(store, name)
+    log = ledger.verify(key, known)
+    copies = _check_copies(store, ledger, key, log.size, name)
+    body = dsse_verify(published.read_statement(store, name, entries[name]), key, place(name, STATEMENT))
+    predicate, files = body["predicate"], published.subjects(body, name)
+    _check_statement(name, predicate, entries)
+    for file in (RUN, VKEY):
+        read_checked(store, place(name, file), files[place(name, file)])
+    rows = _check_manifest(store, name, predicate, files, deep=deep)
+    balance(predicate["counts"], place(name, STATEMENT))
+    _check_counts(store, name, predicate, rows)
+    documents = check_clean(store, name, files, rows, deep=deep)
+    represented = check_represented(name, rows)
+    counts, skipped = predicate["counts"], "not looked at, only the digests of the files"
+    return Report(
+        release=name,
+        root=predicate["root"],
+        size=predicate["size"],
+        counts=counts["dispositions"],
+        checks=[
+            ("ledger", True, f"{log.size} signed entries; extends {log.known} known and {copies} exported checkpoints"),
+            ("statement", True, f"signed, and named by entry {entries[name].index} of the ledger"),
+            ("files", True, f"{len(files)} files have the digests of the statement"),
+            ("manifest", deep, f"{predicate['size']} rows hash to the root" if deep else skipped),
+            ("conservation", True, f"{counts['records']} records, {counts['documents']} documents, all accounted for"),
+            ("clean", deep, f"{documents} documents are what the manifest says" if deep else skipped),
+            ("duplicates", True, f"{represented} dropped copies, each with its released representative"),
+        ],
+        trusted=list(_trusted(vkey, log.warnings)),
+    )
+
+
+def intact(store: Store, name: str, entry: Entry, vkey: str) -> bool:
+    """Say whether the statement that `entry` names and every file under it are whole; used by recovery."""
+    try:
+        body = dsse_verify(published.read_statement(store, name, entry), vkey, place(name, STATEMENT))
+        for file, digest in published.subjects(body, name).items():
+            read_checked(store, file, digest)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _chosen(store: Store, name: str | None, known: list[str]) -> str:
+    if name is None and known:
+        return known[-1]
+    if name in known:
+        return name
+    # What was never committed is discarded by the next run. What was, and is no longer named, was cut off.
+    if name is not None and published.optional(store, place(name, COPY)) is not None:
+        raise IntegrityError(
+            f"{place(name)}: was committed once, the ledger names {known!r}; the ledger was cut: restore it from a copy"
+        )
+    raise ConfigError(f"release {name or 'any'!r}: the ledger names {known!r}; run first, or name one of those")
+
+
+def _own_key(store: Store, name: str) -> str:
+    text = needed(store, place(name, VKEY)).decode(errors="replace").strip()
+    try:
+        return Verifier.parse(text).vkey
+    except ConfigError as error:
+        raise IntegrityError(f"{place(name, VKEY)}: holds no public key; restore it, or give the key") from error
+
+
+def _check_copies(store: Store, ledger: Ledger, key: str, size: int, name: str) -> int:
+    """Hold the ledger against the checkpoints that this and the next release exported, where they are there.
+
+    Whoever cuts the ledger must remember to remove the newer one. That is no proof, but it costs nothing.
+    """
+    hashes = (published.optional(store, TREE) or b"")[: size * merkle.WIDTH]
+    found = 0
+    for copy in (place(name, COPY), place(published.after(name), COPY)):
+        note = published.optional(store, copy)
+        if note is not None:
+            checkpoint = Checkpoint.open(note, Verifier.parse(key), ledger.origin, copy)
+            try:
+                checkpoint.verify_extended(hashes)
+            except IntegrityError as error:
+                raise IntegrityError(f"{copy}: {error}") from error
+            found += 1
+    return found
+
+
+def _check_statement(name: str, predicate: Mapping[str, Any], entries: Mapping[str, Entry]) -> None:
+    """Compare what the statement says of itself with what the ledger says of it."""
+    stated = {key: predicate.get(key) for key in ("release", "root", "size", "parent")}
+    logged = {key: entries[name].data.get(key) for key in stated}
+    names = list(entries)
+    before = names[names.index(name) - 1] if names.index(name) else None
+    parent = entries[before].subject[place(before, STATEMENT)] if before else None
+    if stated != logged or stated["release"] != name or stated["parent"] != parent:
+        raise IntegrityError(
+            f"{place(name, STATEMENT)}: states {stated!r}, the ledger {logged!r} after {parent!r}; "
+            "it is the statement of another release"
+        )
+
+
+def _check_manifest(
+    store: Store, name: str, predicate: Mapping[str, Any], files: Mapping[str, str], *, deep: bool
+) -> Rows:
+    tree = read_checked(store, place(name, TREE_FILE), files[place(name, TREE_FILE)])
+    rows = Rows()
+    parts = manifest_files(store, name, files, rows)
+    root = predicate["root"]
+    size = manifest.verify_files(parts, tree, root) if deep else sum(table.num_rows for _, table in parts)
+    if size != predicate["size"] or merkle.root(tree).hex() != root:
+        raise IntegrityError(
+            f"{place(name, TREE_FILE)}: {size} rows with root {merkle.root(tree).hex()!r}, the statement says "
+            f"{predicate['size']} with {predicate['root']!r}; it is of another release"
+        )
+    return rows
+
+
+def balance(counts: Mapping[str, Any], where: str) -> None:
+    """Check conservation: nothing that came in is unaccounted for.
+
+    `captures` has one row for every record and one more for each further part of a record, so it may exceed
+    `records` and never falls below.
+
+    Raises:
+        IntegrityError: names `where` and the counts.
+    """
+    captures, dispositions = counts["captures"], counts["dispositions"]
+    documents = counts["documents"]
+    unknown = {*captures} - {*schemas.OUTCOMES} | {*dispositions} - {*schemas.DISPOSITIONS}
+    whole = counts["records"] <= sum(captures.values()) and documents == captures.get("document", 0)
+    if unknown or not whole or documents != sum(dispositions.values()):
+        raise IntegrityError(
+            f"{where}: {counts['records']} records gave captures {dict(captures)!r}; {documents} documents gave "
+            f"{dict(dispositions)!r}; these must balance: report this as a bug"
+        )
+
+
+def _check_counts(store: Store, name: str, predicate: Mapping[str, Any], rows: Rows) -> None:
+    """Compare the counts of the statement with run.json's and with the manifest's own rows."""
+    run = json.loads(needed(store, place(name, RUN)))
+    stated = predicate["counts"]
+    same = {key: run.get("counts", {}).get(key) for key in stated}
+    found = dict(rows.dispositions)
+    wanted = {key: number for key, number in stated["dispositions"].items() if number}
+    if same != stated or stated["documents"] != predicate["size"] or found != wanted:
+        raise IntegrityError(
+            f"{place(name, RUN)}: counts {same!r} for {predicate['size']} rows of the manifest with {found!r}, "
+            f"the statement says {stated!r}; these must be the same"
+        )
+
+
+def _trusted(vkey: str | None, warnings: Sequence[str]) -> Iterator[str]:
+    if not vkey:
+        yield "the public key was taken from the workspace itself: whoever holds the folder may have replaced both"
+    yield from warnings

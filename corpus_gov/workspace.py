@@ -1,0 +1,319 @@
+"""A workspace: where it lies, what is configured in it, and its tables for notebooks.
+
+>>> workspace = corpus_gov.open_workspace("my-corpus")
+>>> release = workspace.release()
+>>> release.sql("select disposition, count(*) from manifest group by all").df()
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from corpus_gov import artefacts, config, keys, schemas
+from corpus_gov import policy as policies
+from corpus_gov.errors import ConfigError, StoreError
+from corpus_gov.lease import Lease
+from corpus_gov.ledger import Ledger, Signer
+from corpus_gov.policy import OVERRIDES, Policy
+from corpus_gov.stages import Context, Shard
+from corpus_gov.store import LocalStore, Missing, Store, open_store
+
+SETTINGS: Final = "corpus-gov.toml"
+TABLES: Final = ("manifest", "clean", "documents", "captures", "snapshots", "findings", "signals")
+"""What `Release.table` and `Release.sql` know."""
+
+
+@dataclass
+class Workspace:
+    """An open workspace; nothing is written until a run.
+
+    Attributes:
+        url: its folder, or memory://name in tests.
+        settings: corpus-gov.toml.
+        dossiers: by source_id.
+    """
+
+    url: str
+    settings: config.Settings
+    dossiers: dict[str, config.Dossier]
+    rules_folder: Path | None = None
+    policy: str = ""
+    _held: list[Lease] = field(default_factory=list, repr=False)
+
+    @property
+    def store(self) -> Store:
+        """The five operations on the workspace's files."""
+        return open_store(self.url)
+
+    @property
+    def root(self) -> Path | None:
+        """The folder of a local workspace."""
+        store = self.store
+        return Path(store.root) if isinstance(store, LocalStore) else None
+
+    @property
+    def keys_folder(self) -> Path:
+        """Where the keys of this workspace lie, outside of it."""
+        return keys.folder(self.settings.id)
+
+    def keys(self) -> keys.Keys:
+        """Read the keys; ConfigError when they are missing or readable by others."""
+        return keys.Keys.load(self.keys_folder, self.root)
+
+    def signer(self) -> Signer:
+        """Return the pipeline's signer."""
+        return Signer(self.settings.id, self.keys().signing)
+
+    def ledger(self) -> Ledger:
+        """Open the ledger."""
+        return Ledger(self.store, f"corpus-gov/{self.settings.id}")
+
+    def context(self) -> Context:
+        """Return what tasks need."""
+        return Context(
+            url=self.url,
+            keys_folder=str(self.keys_folder),
+            packs=self.settings.packs,
+            rules_folder=str(self.rules_folder) if self.rules_folder else None,
+            policy=self.policy or self.settings.policy,
+        )
+
+    def policy_in_force(self) -> Policy:
+        """Load the policy."""
+        context = self.context()
+        return policies.load(context.policy, context.folder())
+
+    @contextmanager
+    def writing(self) -> Iterator[Lease]:
+        """Hold the writer's lease; a block inside another shares it.
+
+        Raises:
+            StoreError: somebody else is writing.
+        """
+        if self._held:
+            yield self._held[0]
+            return
+        with Lease.take(self.store, owner="corpus-gov") as lease:
+            self._held.append(lease)
+            try:
+                yield lease
+            finally:
+                self._held.pop()
+
+    def shards(self) -> list[Shard]:
+        """Return every live shard, ascending by source and shard: what the committed batches name."""
+        found = []
+        for entry in self.ledger().entries():
+            if entry.type == "batch_ingested":
+                for name in entry.subject:
+                    found += [Shard(**shard) for shard in json.loads(self.store.read(name))["shards"]]
+        return sorted(found, key=lambda shard: (shard.source_id, shard.shard_id))
+
+    def suppressed(self) -> frozenset[str]:
+        """Return the doc_ids that must never be released or stored again (suppression/*.txt, one a line)."""
+        names = [name for name in self.store.list("suppression/") if name.endswith(".txt")]
+        return frozenset(line for name in names for line in self.store.read(name).decode().split())
+
+    def overrides(self) -> pa.Table:
+        """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each)."""
+        rows = []
+        for name in self.store.list("reviews/"):
+            if name.endswith(".json"):
+                row = json.loads(self.store.read(name))
+                try:
+                    rows.append(row | {"expires": date.fromisoformat(row["expires"])} if row.get("expires") else row)
+                    pa.Table.from_pylist(rows[-1:], schema=OVERRIDES)
+                except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, AttributeError) as error:
+                    raise ConfigError(
+                        f"{name}: found {type(error).__name__}, expected an object with "
+                        f"{', '.join(OVERRIDES.names)}; correct or remove it"
+                    ) from error
+        return pa.Table.from_pylist(rows, schema=OVERRIDES)
+
+    def releases(self) -> list[str]:
+        """Name the committed releases, oldest first."""
+        from corpus_gov import release  # noqa: PLC0415 - imports cryptography and Parquet
+
+        return release.releases(self.store)
+
+    def release(self, name: str | None = None) -> "Release":
+        """Open a release, the newest where none is named.
+
+        Raises:
+            ConfigError: there is no such release.
+        """
+        known = self.releases()
+        if not known or (name is not None and name not in known):
+            raise ConfigError(f"{self.url}: found releases {known!r}, expected {name or 'at least one'!r}; run first")
+        return Release(self, name or known[-1])
+
+    def run(self, **options: Any) -> Any:
+        """Build what is missing and publish a release: `corpus_gov.pipeline.run` with its options."""
+        from corpus_gov import pipeline  # noqa: PLC0415 - imports every stage
+
+        return pipeline.run(self, **options)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One published, immutable version of the corpus."""
+
+    workspace: Workspace
+    name: str
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """Return the facts of the run that made it (run.json)."""
+        found: dict[str, Any] = json.loads(self.workspace.store.read(f"releases/{self.name}/run.json"))
+        return found
+
+    @property
+    def files(self) -> list[str]:
+        """Name the files that its statement covers."""
+        from corpus_gov.release import statement_of  # noqa: PLC0415
+
+        return sorted(statement_of(self.workspace.store, self.name))
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one of TABLES whole; `to_pandas()` on the result gives a frame.
+
+        manifest and clean are those of the release; documents, captures, snapshots, findings and signals are
+        those of the shards that it was made from. signals has one column a measure, named family.column.
+
+        Raises:
+            ConfigError: no such table.
+        """
+        if name not in TABLES:
+            raise ConfigError(f"table {name!r} is not known; expected one of {', '.join(TABLES)}")
+        store = self.workspace.store
+        if name in ("manifest", "clean"):
+            parts = [f for f in self.files if f.startswith(f"releases/{self.name}/{name}/")]
+            tables = [artefacts.decode(store.read(part), columns) for part in parts]
+        else:
+            tables = [self._of_shard(shard, name, columns) for shard in self._shards()]
+        if tables:
+            return pa.concat_tables(tables)
+        schema = schemas.TABLES.get(name, pa.schema([("doc_id", pa.string())]))
+        return schema.empty_table().select(list(columns) if columns else schema.names)
+
+    def sql(self, query: str) -> Any:
+        """Query the tables with DuckDB: every name of TABLES that the query mentions is a view.
+
+        Returns:
+            A duckdb.DuckDBPyRelation; .df(), .arrow() and .fetchall() give the rows.
+        """
+        import duckdb  # noqa: PLC0415 - heavy
+
+        connection = duckdb.connect(config={"enable_external_access": "false"})
+        for name in TABLES:
+            if name in query:
+                connection.register(name, self.table(name))
+        return connection.sql(query)
+
+    def explain(self, doc_id: str) -> dict[str, Any]:
+        """Return all that is known of a document, from its manifest row back to its bytes in the input."""
+        from corpus_gov.explain import explain  # noqa: PLC0415
+
+        return explain(self, doc_id)
+
+    def _shards(self) -> list[Shard]:
+        known = set(self.run["shards"])
+        return [shard for shard in self.workspace.shards() if shard.ref in known]
+
+    def _of_shard(self, shard: Shard, name: str, columns: Sequence[str] | None) -> pa.Table:
+        from corpus_gov import stages  # noqa: PLC0415
+
+        store, context = self.workspace.store, self.workspace.context()
+        if name in ("documents", "captures", "snapshots"):
+            return artefacts.decode(stages.read_shard(store, shard, name), columns)
+        names = {k: v for k, v in self.run["artefacts"].get(shard.ref, {}).items() if k.startswith(f"{name}.")}
+        parts = {kind: artefacts.get(store, artefact) for kind, artefact in sorted(names.items())}
+        del context
+        if name == "findings":
+            found = pa.concat_tables(list(parts.values())) if parts else schemas.FINDINGS.empty_table()
+            return found.select(list(columns)) if columns else found
+        return _side_by_side(parts, columns)
+
+
+def _side_by_side(parts: dict[str, pa.Table], columns: Sequence[str] | None) -> pa.Table:
+    """Put the families of signals of one shard beside each other; rows are in the order of its documents."""
+    fields: list[pa.Field] = []
+    arrays: list[Any] = []
+    for kind, part in parts.items():
+        family = kind.partition(".")[2]
+        for column in part.schema:
+            if column.name == "doc_id" and fields:
+                continue
+            name = column.name if column.name == "doc_id" else f"{family}.{column.name}"
+            fields.append(column.with_name(name))
+            arrays.append(part[column.name])
+    table = pa.table(arrays, schema=pa.schema(fields))
+    return table.select(list(columns)) if columns else table
+
+
+def init(url: str | Path, *, name: str, owner: str, policy: str = "default") -> Workspace:
+    """Make a workspace and its keys.
+
+    Args:
+        url: a folder that is empty or not there yet.
+        name: what people call the corpus.
+        owner: who answers for it.
+        policy: a shipped policy, or the path of one.
+
+    Raises:
+        ConfigError: there is a workspace already, or keys cannot be written outside of it.
+    """
+    store = open_store(str(url))
+    settings = config.Settings(id=f"w-{secrets.token_hex(6)}", name=name, owner=owner, policy=policy)
+    root = Path(store.root) if isinstance(store, LocalStore) else None
+    folder = keys.folder(settings.id)
+    if _exists(store, SETTINGS):
+        raise ConfigError(f"{url}: found {SETTINGS!r}, expected no workspace here; open it, or name another folder")
+    keys.Keys.create(folder, root)
+    if not store.put_if_absent(SETTINGS, config.dump_settings(settings).encode()):
+        raise StoreError(f"{url}: another process made a workspace here at this moment; open that one")
+    return open_workspace(url)
+
+
+def open_workspace(url: str | Path, *, policy: str | None = None, rules_folder: Path | None = None) -> Workspace:
+    """Open a workspace.
+
+    Args:
+        url: its folder.
+        policy: use this policy instead of the one in corpus-gov.toml.
+        rules_folder: read rule packs and policies from here instead of the shipped ones.
+
+    Raises:
+        ConfigError: no workspace there, or its configuration or a dossier is wrong.
+    """
+    store = open_store(str(url))
+    try:
+        text = store.read(SETTINGS).decode()
+    except Missing as error:
+        raise ConfigError(
+            f"{url}: found no {SETTINGS}, expected a workspace; make one with `corpus-gov init`"
+        ) from error
+    dossiers = {}
+    for name in store.list("sources/"):
+        if name.endswith(".yaml"):
+            dossier = config.load_dossier(store.read(name).decode(), name)
+            if dossier.source_id != name.removeprefix("sources/").removesuffix(".yaml"):
+                raise ConfigError(f"{name}: found source_id {dossier.source_id!r}, expected the name of the file")
+            dossiers[dossier.source_id] = dossier
+    location = str(url) if str(url).startswith("memory://") else str(Path(url).absolute())
+    return Workspace(location, config.load_settings(text, SETTINGS), dossiers, rules_folder, policy or "")
+
+
+def _exists(store: Store, name: str) -> bool:
+    try:
+        store.read(name)
+    except Missing:
+        return False
+    return True

@@ -1,0 +1,80 @@
+# ruff: noqa: INP001 - stands alone on purpose: it shares no code with the package that it checks
+"""Check a release's manifest: python verify_manifest.py RELEASE_FOLDER (needs pyarrow; see manifest-format.md).
+
+Recomputes every leaf from the rows and compares it with `tree`, then the root with statement.json. The statement's
+signature is left to `corpus-gov verify`, or to any DSSE tool, with the key that you were given.
+"""
+
+import base64
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+COLUMNS = """doc_id source_id uri uri_hmac fetched_at payload_digest text_digest extractor rights_state rights_basis
+rights_licence rights_conflict optout_state optout_digest ip_risk aigc_state language data_class data_grade minor
+disposition reasons screened policy_digest override_id actor cluster_id representative_id edge_similarity
+released_digest""".split()  # noqa: SIM905 - thirty lines shorter than a list
+OUTSIDE = ["leaf_hash", "salt", "shard", "row"]
+REASON = ["code", "disposition", "category", "legal"]
+
+
+def encode(value: object) -> bytes:
+    """Encode one value: tag and payload."""
+    if value is None:
+        return b"\x00"
+    if isinstance(value, bool):  # before int: a bool is one
+        return b"\x01" + bytes([value])
+    if isinstance(value, int):
+        return b"\x01" + value.to_bytes(8, "big", signed=True)
+    if isinstance(value, str):
+        return b"\x01" + len(value.encode()).to_bytes(4, "big") + value.encode()
+    if isinstance(value, dict):
+        return b"\x01" + b"".join(encode(value[name]) for name in REASON)
+    if isinstance(value, list):
+        return b"\x01" + len(value).to_bytes(4, "big") + b"".join(sorted(encode(item) for item in value))
+    sys.exit(f"a value of type {type(value).__name__} has no place in a manifest row")
+
+
+def root(level: list[bytes]) -> bytes:
+    """Pair neighbours until one is left; an odd last one moves up."""
+    while len(level) > 1:
+        pairs = [sha256(b"\x01" + b"".join(level[i : i + 2])).digest() for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0] if level else sha256(b"").digest()
+
+
+def main(folder: Path) -> None:
+    """Print "ok" with the root, or stop with the first thing that does not hold."""
+    tree = (folder / "tree").read_bytes()
+    expected = [tree[i : i + 32] for i in range(0, len(tree), 32)]
+    envelope = json.loads((folder / "statement.json").read_bytes())
+    stated = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    leaves, last = [], ""
+    for file in sorted((folder / "manifest").glob("*.parquet")):
+        table = pq.read_table(file)
+        if table.schema.names != COLUMNS + OUTSIDE:
+            sys.exit(f"{file}: does not have the columns of the format, in their order")
+        as_integers = table.column("fetched_at").cast(pa.int64())
+        for row in table.set_column(COLUMNS.index("fetched_at"), "fetched_at", as_integers).to_pylist():
+            data = b"\x01" + b"".join(encode(row[name]) for name in COLUMNS)
+            leaves.append(sha256(b"\x00" + bytes.fromhex(row["salt"]) + data).digest())
+            if leaves[-1:] != expected[len(leaves) - 1 : len(leaves)] or row["doc_id"] <= last:
+                sys.exit(f"{file}: doc_id {row['doc_id']} is not leaf {len(leaves) - 1} of the tree (after {last!r})")
+            last = row["doc_id"]
+    found = {"root": root(leaves).hex(), "size": len(leaves)}
+    if len(leaves) != len(expected) or any(stated[key] != value for key, value in found.items()):
+        sys.exit(f"{folder}: rows give {found}, tree has {len(expected)} leaves, statement says {stated}")
+    sys.stdout.write(f"ok: {found['size']} rows, root {found['root']}\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python verify_manifest.py RELEASE_FOLDER")
+    try:
+        main(Path(sys.argv[1]))
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        sys.exit(f"{sys.argv[1]}: cannot be read as a release: {error!r}")

@@ -1,0 +1,164 @@
+"""The command line: help at once, exit codes, machine output, tampering named."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import small_corpus
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    return os.environ | {"CORPUS_GOV_KEYS": str(tmp_path_factory.mktemp("keys")), "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+def call(environment, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    command = [sys.executable, "-m", "corpus_gov.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, environment) -> Path:
+    """A workspace with one release, made by the one-line first try."""
+    folder = tmp_path_factory.mktemp("cli")
+    small_corpus.write_inputs(folder / "inputs")
+    files = [str(folder / "inputs" / name) for name in ("a.jsonl", "b.jsonl")]
+    done = call(environment, "run", "--input", *files, "--source", "try", str(folder / "w"))
+    assert done.returncode == 0, done.stderr
+    assert "r0001 published (provisional" in done.stdout
+    return folder / "w"
+
+
+def test_help_is_instant(environment):
+    """Help takes less than 0.3 s at best of five: nothing heavy is imported for it."""
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = call(environment, "--help")
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0
+
+    assert min(seconds) < 0.3, seconds
+
+
+def test_help_imports_nothing_heavy():
+    """The command's module loads without Arrow, NumPy, Dask or Prefect."""
+    heavy = ("pyarrow", "numpy", "dask", "prefect", "rich.table")
+    script = f"import sys, corpus_gov.cli; print([m for m in {heavy} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_status_verify_explain_answer_in_json(environment, workspace):
+    """Every command speaks JSON to machines."""
+    status = json.loads(call(environment, "status", str(workspace), "--json").stdout)
+    report = json.loads(call(environment, "verify", str(workspace), "--json").stdout)
+    doc_id = pq.read_table(next((workspace / "releases/r0001/manifest").glob("*.parquet")))["doc_id"][0].as_py()
+    facts = json.loads(call(environment, "explain", str(workspace), doc_id, "--json").stdout)
+
+    assert status["releases"][0]["documents"] == report["size"] == 40
+    assert facts["manifest"]["doc_id"] == doc_id
+
+
+def test_a_run_without_a_workspace_is_a_configuration_error(environment, tmp_path):
+    """Exit code 2 and one line that says what to do."""
+    done = call(environment, "run", str(tmp_path / "none"))
+
+    assert done.returncode == 2
+    assert "corpus-gov init" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_then_run_asks_for_a_dossier(environment, tmp_path):
+    """A workspace without sources cannot run, and says which file to write."""
+    assert call(environment, "init", str(tmp_path / "w")).returncode == 0
+
+    done = call(environment, "run", str(tmp_path / "w"))
+
+    assert done.returncode == 2
+    assert "sources/<source_id>.yaml" in done.stderr
+
+
+def test_diff_of_equal_releases_is_empty(environment, workspace):
+    """A forced second release of the same inputs differs in nothing."""
+    assert call(environment, "run", str(workspace), "--policy", "trial", "--force", "--json").returncode == 0
+
+    done = call(environment, "diff", str(workspace), "r0001", "r0002", "--json")
+
+    assert json.loads(done.stdout)["changes"] == []
+
+
+def copy(workspace: Path, tmp_path: Path) -> Path:
+    """Copy a workspace to tamper with."""
+    return Path(shutil.copytree(workspace, tmp_path / "copy"))
+
+
+def manifest_file(folder: Path) -> Path:
+    """Return the manifest of the first release."""
+    return next((folder / "releases/r0001/manifest").glob("*.parquet"))
+
+
+def test_a_changed_reason_is_found(environment, workspace, tmp_path):
+    """A manifest rewritten as valid Parquet with one changed reason: exit code 5, naming the doc_id."""
+    folder = copy(workspace, tmp_path)
+    file = manifest_file(folder)
+    table = pq.read_table(file)
+    rows = table.to_pylist()
+    victim = next(row for row in rows if row["reasons"])
+    victim["reasons"] = []
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+
+    done = call(environment, "verify", str(folder), "--release", "r0001")
+
+    assert done.returncode == 5
+    assert victim["doc_id"] in done.stderr
+
+
+def test_a_dropped_row_is_found(environment, workspace, tmp_path):
+    """A manifest that lost a row: exit code 5, naming the file."""
+    folder = copy(workspace, tmp_path)
+    file = manifest_file(folder)
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table.slice(0, 5), table.slice(6)]), file)
+
+    done = call(environment, "verify", str(folder), "--release", "r0001")
+
+    assert done.returncode == 5
+    assert "manifest/00000.parquet" in done.stderr
+
+
+def test_a_swapped_clean_shard_is_found(environment, workspace, tmp_path):
+    """A clean file with another's content: exit code 5, naming the file."""
+    folder = copy(workspace, tmp_path)
+    file = next((folder / "releases/r0001/clean").rglob("*.parquet"))
+    table = pq.read_table(file)
+    pq.write_table(table.slice(0, len(table) - 1), file)
+
+    done = call(environment, "verify", str(folder), "--release", "r0001")
+
+    assert done.returncode == 5
+    assert file.name in done.stderr
+
+
+def test_a_cut_ledger_is_found_against_a_known_checkpoint(environment, workspace, tmp_path):
+    """Rolling the ledger back to its first release passes without, and fails with, a checkpoint kept elsewhere."""
+    known = tmp_path / "known"
+    shutil.copy(workspace / "ledger" / "checkpoint", known)
+    folder = copy(workspace, tmp_path)
+    entries = sorted((folder / "ledger" / "entries").iterdir())
+    entries[-1].unlink()
+
+    done = call(environment, "verify", str(folder), "--release", "r0001", "--known", str(known))
+
+    assert done.returncode == 5
+    assert "ledger" in done.stderr

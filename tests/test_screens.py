@@ -1,0 +1,236 @@
+"""What the screens find, how sure they are, and what becomes of a screen that breaks."""
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pytest
+from documents import documents, rule
+
+from corpus_gov.errors import RuleError, SchemaError
+from corpus_gov.rules import RulePack, concern, load_packs
+from corpus_gov.schemas import FINDINGS, SCALE
+from corpus_gov.screens import Hit, findings, look
+
+PACKS = load_packs(["common.pii", "cn.pii", "common.licence", "cn.licence"])
+PII = concern(PACKS, "pii")
+LICENCE = concern(PACKS, "licence")
+
+
+def seen(name: str, text: str, **columns: str) -> list[dict[str, Any]]:
+    return look(name, documents([text], **columns), PII if name == "pii" else LICENCE).to_pylist()
+
+
+def values(name: str, text: str) -> list[tuple[str, str]]:
+    return [(row["rule"], text[row["start"] : row["end"]]) for row in seen(name, text)]
+
+
+# --- a screen that breaks -------------------------------------------------------------------------
+
+
+def fragile(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
+    """Raise on any batch with a text that says so."""
+    texts = documents.column("text").to_pylist()
+    if "break" in texts:
+        raise ZeroDivisionError(f"secret {texts}")
+    return findings(documents, [Hit(row, "text", 0, 1, rules.rules[0]) for row, text in enumerate(texts) if text])
+
+
+Install = Callable[[Callable[..., Any]], RulePack]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Make a function the screen of a module of its own."""
+
+    def put(screen: Callable[..., Any]) -> RulePack:
+        module = ModuleType("corpus_gov.screens.fragile")
+        module.screen = screen  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return RulePack("fragile", 1, (rule("own.first", screen="fragile"),))
+
+    return put
+
+
+def test_a_broken_document_is_recorded(install: Install) -> None:
+    """A screen that raises costs the document that made it raise a screen.failed, and no other its findings."""
+    batch = documents(["one", "break", "two", ""])
+
+    found = look("fragile", batch, install(fragile))
+
+    assert found.schema.equals(FINDINGS, check_metadata=True)
+    assert found.column("doc_id").to_pylist() == batch.column("doc_id").to_pylist()[:3]
+    assert found.column("rule").to_pylist() == ["own.first", "screen.failed", "own.first"]
+    failed = found.slice(1, 1).to_pylist()[0]
+    assert failed["note"] == "fragile:ZeroDivisionError"
+    assert (failed["version"], failed["column"], failed["start"], failed["end"]) == (1, "text", 0, 0)
+    assert (failed["category"], failed["score"]) == ("screen.failed", None)
+    assert found.column("text_digest")[1] == batch.column("text_digest")[1]
+
+
+@pytest.mark.parametrize("error", [RuleError, SchemaError, MemoryError])
+def test_bugs_stop_the_run(install: Install, error: type[Exception]) -> None:
+    """A wrong rule, a broken promise or a lack of memory is no fact about a document."""
+
+    def screen(*_: object) -> NoReturn:
+        raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        look("fragile", documents(["a"]), install(screen))
+
+
+def test_bugs_on_single_documents_stop_the_run(install: Install) -> None:
+    """The same holds when the batch as a whole failed of something else."""
+
+    def screen(documents: pa.RecordBatch, _: RulePack) -> NoReturn:
+        raise KeyError if documents.num_rows > 1 else RuleError("stop")
+
+    with pytest.raises(RuleError, match="stop"):
+        look("fragile", documents(["a", "b"]), install(screen))
+
+
+def test_a_screen_that_fails_on_nothing_is_a_bug(install: Install) -> None:
+    """Without documents there is nobody to record the failure on."""
+
+    def screen(*_: object) -> NoReturn:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError, match="bug"):
+        look("fragile", documents([]), install(screen))
+
+
+def test_a_screen_must_return_findings(install: Install) -> None:
+    """Another table than FINDINGS is a bug of the screen that is named."""
+    with pytest.raises(SchemaError, match=r"^screens\.fragile: columns differ from findings"):
+        look("fragile", documents(["a"]), install(lambda batch, _: batch))
+
+
+def test_a_missing_dependency_is_not_a_missing_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a screen's own import fails, the error names what it needs."""
+    monkeypatch.delitem(sys.modules, "corpus_gov.screens.pii", raising=False)
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+
+    with pytest.raises(ModuleNotFoundError, match="presidio_analyzer"):
+        look("pii", documents(["a"]), PII)
+
+
+# --- personal data --------------------------------------------------------------------------------
+
+
+def test_pii_stands_apart_from_text() -> None:
+    """Values are cut out of Han text, punctuation and lines without their neighbours."""
+    text = "联系人张三,手机138 0013 8000转,邮箱Zhang.San@Example.COM.\n身份证11010519491231002x号"
+
+    assert values("pii", text) == [
+        ("pii.cn_mobile", "138 0013 8000"),
+        ("pii.email", "Zhang.San@Example.COM"),
+        ("pii.cn_resident_id", "11010519491231002x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("13800138000", 0.6),
+        ("手机:13800138000", 0.9),
+        ("TEL 13800138000", 0.9),
+        ("13800138000 (电话)", 0.9),
+        ("手机" + "文" * 24 + "13800138000", 0.6),
+        ("手机" + "文" * 22 + "13800138000", 0.9),
+        ("手" + "13800138000" + "机", 0.6),
+        ("11010519491231002X", 1.0),
+    ],
+)
+def test_pii_scores(text: str, score: float) -> None:
+    """A word nearby raises the score of a bare form, and a check digit that holds makes it certain."""
+    assert [row["score"] for row in seen("pii", text)] == [round(score * SCALE)]
+
+
+def test_pii_in_long_texts() -> None:
+    """Many values in one long text are all found, each once."""
+    text = "".join(f"字{13800138000 + number}, a{number}@example.com;" for number in range(2000))
+
+    rows = seen("pii", text)
+
+    assert len(rows) == len({(row["start"], row["end"]) for row in rows}) == 4000
+    assert {text[row["start"] : row["end"]] for row in rows} >= {"13800139999", "a1999@example.com"}
+
+
+def test_pii_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked for on the network, not even a list of domain endings."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    assert [row["rule"] for row in seen("pii", "a@example.com")] == ["pii.email"]
+
+
+def test_pii_logs_nothing(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    """Presidio's messages about what it recognised reach no log."""
+    caplog.set_level(logging.DEBUG)
+
+    seen("pii", "a@example.com 13800138000")
+
+    assert caplog.records == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pii_time_out_is_loud() -> None:
+    """Presidio only warns when it skips a pattern that ran out of time; here the document becomes a failed one."""
+    seen("pii", "")
+
+    with pytest.raises(TimeoutError, match="presidio"):
+        logging.getLogger("presidio-analyzer").warning("Regex pattern '%s' timed out", "x")
+
+
+# --- rights ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "rules", "notes"),
+    [
+        ("link:license: https://creativecommons.org/licenses/by-sa/4.0/", ["licence.cc_url"], ["CC-BY-SA-4.0"]),
+        ("http:link: <http://creativecommons.org/licenses/by/2.5/cn/>; rel=license", ["licence.cc_url"], ["CC-BY-2.5"]),
+        ("meta:dc.rights: CC BY-NC 4.0", ["licence.cc_words_limited"], ["CC-BY-NC-4.0"]),
+        ("a:license: /terms", ["licence.linked"], ["LicenseRef-linked"]),
+        ("notice: 版权所有", ["licence.cn_all_rights"], ["LicenseRef-all-rights-reserved"]),
+        ("notice: 知识共享署名-非商业性使用 4.0", ["licence.cn_cc_words_limited"], ["CC-BY-NC-4.0"]),
+        ("http:x-robots-tag: noindex", [], []),
+    ],
+)
+def test_licence_ids(line: str, rules: list[str], notes: list[str]) -> None:
+    """Markup lines give the licence id that the licence list has for them, in the column markup."""
+    rows = seen("licence", "-", markup=f"notice: -\n{line}\nnotice: -")
+
+    assert [row["rule"] for row in rows] == rules
+    assert [row["note"] for row in rows] == notes
+    assert {row["column"] for row in rows} <= {"markup"}
+
+
+def test_licence_keeps_conflicting_evidence() -> None:
+    """A free licence and a ban on one page are both findings; which one holds is for the policy."""
+    rows = seen("licence", "本文采用 CC BY 4.0 协议。未经许可不得转载。")
+
+    assert [row["category"] for row in rows] == ["rights.permitted", "rights.forbidden"]
+    assert [row["score"] for row in rows] == [None, None]
+
+
+def test_licence_leaves_other_columns_alone() -> None:
+    """Titles, authors and addresses are about a licence more often than under one."""
+    words = "版权所有 https://creativecommons.org/licenses/by/4.0/"
+
+    assert seen("licence", "-", title=words, author=words, uri=words) == []
+
+
+def test_findings_sort_by_column_order() -> None:
+    """Findings of a document come by column as DOCUMENTS lists them, not by name."""
+    found = seen("pii", "a@example.com", title="b@example.com", uri="https://x/c@example.com", markup="d@example.com")
+
+    assert [row["column"] for row in found] == ["text", "title", "uri", "markup"]
