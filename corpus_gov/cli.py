@@ -30,6 +30,11 @@ EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
     errors.SchemaError: 1,
 }
 
+NAMES: Final = ("keep", "redact", "quarantine", "drop")
+"""schemas.DISPOSITIONS, repeated here because that module imports Arrow and help must not."""
+
+STAGES: Final = ("ingest", "screen", "relate", "decide", "publish")
+
 app = typer.Typer(
     name="corpus-gov",
     no_args_is_help=True,
@@ -170,10 +175,10 @@ def status(folder: Folder, as_json: Json = False) -> None:
     _table(("source", "dossier"), sorted(facts["sources"].items()))
     _table(("outcome", "captures"), sorted(facts["captures"].items()))
     rows = [
-        (r["release"], r["when"], r["documents"], *r["dispositions"].values(), "yes" if r["provisional"] else "")
+        (r["release"], r["when"], r["documents"], *_by_name(r["dispositions"]), "yes" if r["provisional"] else "")
         for r in facts["releases"]
     ]
-    return _table(("release", "when", "documents", "keep", "redact", "quarantine", "drop", "provisional"), rows)
+    return _table(("release", "when", "documents", *NAMES, "provisional"), rows)
 
 
 @app.command()
@@ -346,15 +351,22 @@ def _summary(folder: Path, outcome: Any) -> None:
     _say(f"\nRelease {outcome.release} {state}{provisional}: {folder}/releases/{outcome.release}")
     _say(f"{counts['records']} records -> {counts['documents']} documents, policy {run['policy']['name']}\n")
     _table(("captures", "count"), counts["captures"].items())
-    _table(("decision", "documents"), counts["dispositions"].items())
-    _table(("top reasons", "documents"), list(counts["reasons"].items())[:10])
-    names = ("keep", "redact", "quarantine", "drop")
+    _table(("decision", "documents"), zip(NAMES, _by_name(counts["dispositions"]), strict=True))
+    reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
+    _table(("top reasons", "documents"), reasons[:10])
     sources = [
-        (source, *(n.get(name, 0) for name in names), f"{counts['removal_rate'][source] / 100:.1f} %")
+        (source, *_by_name(n), f"{counts['removal_rate'][source] / 100:.1f} %")
         for source, n in counts["by_source"].items()
     ]
-    _table(("source", *names, "removed"), sources)
-    _table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in run["stages"].items()])
+    _table(("source", *NAMES, "removed"), sources)
+    stages = [
+        (name, run["stages"][name]) for stage in STAGES for name in sorted(run["stages"]) if name.startswith(stage)
+    ]
+    _table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in stages])
+
+
+def _by_name(counts: Mapping[str, int]) -> list[int]:
+    return [counts.get(name, 0) for name in NAMES]
 
 
 def _stage_row(stage: str, facts: Mapping[str, float]) -> tuple[str, str, str]:

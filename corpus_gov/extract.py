@@ -11,7 +11,7 @@ from resiliparse.parse.html import HTMLTree
 
 from corpus_gov import markup
 from corpus_gov.sources import Record, instant, storable
-from corpus_gov.sources.charset import decode
+from corpus_gov.sources.charset import decode, is_binary
 
 HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 HTML_EXTRACTOR: Final = f"resiliparse@{version('resiliparse')}"
@@ -77,7 +77,7 @@ def extract(record: Record) -> Extracted:
         "charset_declared": source.declared,
         "charset_used": source.used,
         "replaced": source.replaced,
-        "readable": source.replaced * MAX_REPLACED_SHARE <= len(body),
+        "readable": source.replaced * MAX_REPLACED_SHARE <= len(body) and not is_binary(body, source.used),
     }
     if not known["readable"]:
         return Extracted(HTML_EXTRACTOR if html else TEXT_EXTRACTOR, "", **known)

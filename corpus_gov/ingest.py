@@ -2,7 +2,9 @@
 
 import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import file_digest as digest_of
+from os import SEEK_END
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -122,24 +124,36 @@ def _drafts(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozens
 
 
 def _records(piece: Piece) -> Iterator[Record]:
+    found = False
     try:
-        size = Path(piece.path).stat().st_size
-        if size == 0:
-            # A file of no bytes cannot be mapped, and holds no record that could say that it was seen.
-            yield Record(0, 0, "unknown", "skipped", "empty")
-            return
-        with Path(piece.path).open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        with _mapped(piece.path) as data:
+            for record in _parsed(piece, data):
+                found = True
+                yield record
     except OSError:
         yield Record(0, 0, "unknown", "rejected", "unreadable")
         return
-    with data:
-        if piece.format == "warc":
-            yield from warc.records(data)
-        elif piece.format == "jsonl":
-            yield from jsonl.records(data, piece.fields)
-        else:
-            yield Record(0, size, "unknown", "rejected", "unsupported_format")
+    if not found:
+        # It holds no record that could say that it was seen.
+        yield Record(0, 0, "unknown", "skipped", "empty")
+
+
+@contextmanager
+def _mapped(path: str) -> Iterator[bytes | mmap.mmap]:
+    with Path(path).open("rb") as file:
+        if not file.seek(0, SEEK_END):
+            yield b""  # which cannot be mapped
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+
+
+def _parsed(piece: Piece, data: bytes | mmap.mmap) -> Iterator[Record]:
+    if piece.format == "warc":
+        return warc.records(data)
+    if piece.format == "jsonl":
+        return jsonl.records(data, piece.fields)
+    return iter([Record(0, len(data), "unknown", "rejected", "unsupported_format")])
 
 
 def _cut_rows(batches: Iterator[pa.RecordBatch], shard_rows: int, shard_bytes: int) -> Iterator[pa.Table]:
@@ -153,10 +167,11 @@ def _cut_rows(batches: Iterator[pa.RecordBatch], shard_rows: int, shard_bytes: i
         start = 0
         while start < batch.num_rows:
             fits = int(np.searchsorted(ends, ends[start] + shard_bytes - size, side="right")) - 1
-            if fits == start and size == 0:
-                fits = start + 1
+            if size == 0:
+                # A document longer than a shard is a shard of its own.
+                fits = max(fits, start + 1)
             stop = min(fits, start + shard_rows - rows)
-            if stop == start:
+            if stop <= start:
                 yield pa.Table.from_batches(kept)
                 kept, rows, size = [], 0, 0
                 continue

@@ -6,7 +6,7 @@
 
 What wins, from the top: suppression; a screen that failed; final reasons; an override that has not expired; the
 worst of the other reasons; keep. Each level is a floor: what stands below can make the outcome worse, never milder,
-so a document that another finding is added to never fares better. No reason is ever left out.
+so a further finding never releases a document. No reason is ever left out.
 """
 
 from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ def markdown(outcome: Outcome, checks: Sequence[Any] = ()) -> str:
         f"{counts['records']} records gave {counts['documents']} documents.",
         _table(("captures", "count"), counts["captures"].items()),
         _table(("decision", "documents"), counts["dispositions"].items()),
-        _table(("reason", "documents"), list(counts["reasons"].items())[:10]),
+        _table(("reason", "documents"), sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))[:10]),
         _table(("source", "decisions", "removed"), _sources(counts)),
         _table(("expectation", "held"), ((check.expectation, "yes" if check.ok else "**no**") for check in checks)),
     ]

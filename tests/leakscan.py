@@ -229,7 +229,7 @@ def search(data: bytes, wanted: Mapping[str, Mapping[bytes, str]]) -> Iterator[t
 
 def spellings(value: str) -> dict[bytes, str]:
     """Return the byte strings that are the value itself, and what each is called."""
-    spaced = {value.replace(" ", "+").encode(): "form"}  # percent() leaves the plus that stands for a space
+    spaced = {value.replace(" ", "+").encode(): "form"}  # unescape leaves the plus that stands for a space
     return spaced | {value.encode(codec): codec for codec in ("gb18030", "utf-16-be", "utf-16-le", "utf-8")}
 
 
@@ -264,10 +264,8 @@ def unescape(data: bytes) -> bytes:
 
 
 ESCAPED: Final = re.compile(rb"""\\(?:(u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)|x([0-9A-Fa-f]{2})|(["'\\/bfnrt]))""")
-
-
 TAG: Final = re.compile(rb"<[A-Za-z/!][^<>]{0,999}>")
-"""Markup may part a value."""
+"""Markup, which may part a value."""
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -65,24 +66,30 @@ def manifest_row(number: int, released: Mapping[str, str], representatives: Mapp
     return {name: known.get(name) for name in manifest.ROWS.names}
 
 
-def content(store: Store, generation: int = 1, *, representatives: Mapping[int, str] | None = None) -> Content:
-    """Build the parts of a release in the build cache; equal arguments give an equal root."""
-    if representatives is None:
-        representatives = {6: doc_id(5)}
+@cache
+def built(generation: int, representatives: tuple[tuple[int, str], ...]) -> tuple[dict[str, bytes], bytes]:
+    """Build the Parquet files of a release by name, and its tree."""
     released = [n for n, disposition in enumerate(DISPOSITIONS) if disposition in ("keep", "redact")]
     tables = {f"clean/site/s{i}.0.parquet": clean_rows([n for n in released if n % 2 == i], generation) for i in (0, 1)}
     digests = {}
     for table in tables.values():
         digests |= dict(zip(table["doc_id"].to_pylist(), table["released_digest"].to_pylist(), strict=True))
-    rows = [manifest_row(n, digests, representatives) for n in range(len(DISPOSITIONS))]
+    rows = [manifest_row(n, digests, dict(representatives)) for n in range(len(DISPOSITIONS))]
     sealed = manifest.seal_rows(pa.Table.from_pylist(rows, schema=manifest.ROWS), LEAF_KEY)
     tables |= {"manifest/00000.parquet": sealed.slice(0, 5), "manifest/00001.parquet": sealed.slice(5)}
+    files = {name: artefacts.encode(table) for name, table in tables.items()}
+    return files, manifest.tree_bytes(manifest.leaf_hashes(sealed))
+
+
+def content(store: Store, generation: int = 1, *, representatives: Mapping[int, str] | None = None) -> Content:
+    """Build the parts of a release in the build cache; equal arguments give an equal root."""
+    made_from = tuple(sorted((representatives or {6: doc_id(5)}).items()))
+    files, tree = built(generation, made_from)
     parts = []
-    for name, table in tables.items():
-        artefact = artefacts.name(f"test.{name.partition('/')[0]}", name, generation, sorted(representatives.items()))
-        artefacts.put(store, artefact, artefacts.encode(table))
+    for name, data in files.items():
+        artefact = artefacts.name(f"test.{name.partition('/')[0]}", name, generation, made_from)
+        artefacts.put(store, artefact, data)
         parts.append(Part(name, artefact))
-    tree = manifest.tree_bytes(manifest.leaf_hashes(sealed))
     counts = {
         "records": 14,
         "captures": {"document": 10, "repeat": 1, "evidence": 1, "skipped": 3},

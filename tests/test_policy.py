@@ -595,7 +595,7 @@ def chosen(name: str) -> policy.Policy:
 
 @few
 @given(found_in_documents, policies, people, st.integers(0, 5), st.sampled_from(RISKS), st.booleans())
-@example([[], []], "trial", [], 0, "keywords.a", related=True)
+@example(found=[[], []], name="trial", rows=[], at=0, risk="keywords.a", related=True)
 def test_more_risk_is_never_milder(
     found: list[list[str]],
     name: str,

@@ -51,8 +51,16 @@ SEARCH_BYTES: Final = 512 << 10
 MIN_SAMPLE: Final = 32
 """Fewer bytes than this are too few to overrule a label that decodes."""
 
+MIN_ZEROS: Final = 8
+"""Fewer NUL than this are stray ones, not halves of ASCII in UTF-16."""
 MAX_BAD_SHARE: Final = 20
 """One byte in so many may fail before an encoding is given up."""
+
+CONTROLS: Final = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1b"})
+"""No text has these; escape begins ISO-2022 sequences."""
+_CONTROL_TEXT: Final = CONTROLS.decode()
+MIN_CONTROLS: Final = 8
+MAX_CONTROL_SHARE: Final = 20
 
 _META = re.compile(rb"<meta[^>]{0,512}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _XML = re.compile(rb"^\s*<\?xml[^>]{0,256}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})")
@@ -107,6 +115,13 @@ def decode(data: bytes, header: str | None = None, *, html: bool = True) -> Deco
     return _decoded(data, _best(data, labels), declared)
 
 
+def is_binary(data: bytes, used: str) -> bool:
+    """Tell whether so many control characters stand in the first bytes that they are no text, whatever decodes them."""
+    sample = b"" if used.startswith(("utf-16", "utf-32")) else data[:SAMPLE_BYTES]
+    controls = len(sample) - len(sample.translate(None, CONTROLS))
+    return controls > MIN_CONTROLS and controls * MAX_CONTROL_SHARE > len(sample)
+
+
 def page_label(data: bytes) -> str | None:
     """Return the label that the page itself states, lower-case."""
     head = data[:META_BYTES]
@@ -141,8 +156,12 @@ def _wide(data: bytes, labels: list[str]) -> str | None:
         return None
     odd, even = sample[1::2].count(0), sample[0::2].count(0)
     wide = "utf-16-le" if odd >= even else "utf-16-be"
-    lopsided = odd != even and min(odd, even) * 8 <= max(odd, even)
-    return wide if lopsided and _strict(data, wide) else None
+    lopsided = max(odd, even) >= MIN_ZEROS and min(odd, even) * 8 <= max(odd, even)
+    if not lopsided or not _strict(data, wide):
+        return None
+    # Binary data is lopsided too, but not text: a control character is a half that is NUL and one below a space.
+    text = sample.decode(wide, "replace")
+    return wide if sum(map(text.count, _CONTROL_TEXT)) * MAX_CONTROL_SHARE <= len(text) else None
 
 
 def _is_utf8(data: bytes, labels: list[str]) -> bool:

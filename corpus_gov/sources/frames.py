@@ -77,6 +77,9 @@ def _frame(data: Buffer, at: int) -> Frame:
     if not version:
         return Frame(at, _next(data, at) - at, reason="bad_record")
     end = _HEADER_END.search(data, version.end() - 1, at + MAX_HEADER_BYTES)
+    if end and _NEXT.search(data, version.end() - 1, end.end()):
+        # This header never ends: the one that does is the next record's.
+        end = None
     length = _LENGTH.search(data, at, end.start() + 1) if end else None
     if not end or not length:
         return Frame(at, _next(data, at + 1) - at, reason="bad_record")

@@ -73,8 +73,15 @@ def name_of(host: str) -> str | None:
 
 @lru_cache(maxsize=1 << 16)
 def registered_domain(host: str) -> str | None:
-    """Return the domain that its owner registered; null for addresses and bare suffixes."""
-    return _suffixes(host).top_domain_under_public_suffix or None
+    """Return the domain that its owner registered; null for addresses and bare suffixes.
+
+    Source: the public suffix list's algorithm; a host that no rule matches has its last label as suffix.
+    """
+    parts = _suffixes(host)
+    if parts.suffix or parts.ipv4 or parts.ipv6:
+        return parts.top_domain_under_public_suffix or None
+    labels = host.split(".")[-2:]
+    return ".".join(labels) if len(labels) == 2 and all(labels) else None
 
 
 # No list is fetched and nothing is written: the snapshot that the installed version ships decides.

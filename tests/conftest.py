@@ -1,0 +1,20 @@
+"""Fixtures that more than one test file asks for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data: $CORPUS_GOV_DATA, else ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("CORPUS_GOV_DATA") or CHECKOUT.parent / "shared" / "data")
+    if folder.is_dir():
+        return folder
+    message = f"no real data in {str(folder)!r}; set CORPUS_GOV_DATA to the folder that has it"
+    if os.environ.get("REQUIRE_DATA") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
