@@ -94,11 +94,11 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read new inputs of every source into captures, snapshots and documents."""
-    from corpus_gov import pipeline  # noqa: PLC0415
+    from corpus_gov import intake  # noqa: PLC0415
 
     workspace = _open(folder, rules=rules)
     with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
-        shards = pipeline.ingest(workspace, engine)
+        shards = intake.ingest(workspace, engine)
     counts = _captured(workspace)
     if as_json:
         return _print_json({"new_shards": shards, "captures": counts})

@@ -74,7 +74,9 @@ CAPTURES: Final = table(
     field("record_file", pa.string(), "Source-relative logical name of the file; personal data in it is redacted."),
     field("record_offset", pa.int64(), "Where the record starts: bytes in the file, or the row number in Parquet."),
     field("record_length", pa.int64(), "Bytes of the record in the file (compressed if it is); 1 for a Parquet row."),
-    field("record_type", pa.string(), "response, resource, revisit, conversion, request, metadata, warcinfo, line, row."),
+    field(
+        "record_type", pa.string(), "response, resource, revisit, conversion, request, metadata, warcinfo, line, row."
+    ),
     field("part", pa.int32(), "0 for the record itself, 1… for further documents in it; records = rows with part 0."),
     field("fetched_at", TIME, "From the record; null when it does not say.", null=True),
     field("uri", pa.string(), "Target URI; personal data in it is redacted.", null=True),
@@ -103,7 +105,11 @@ DOCUMENTS: Final = table(
     "documents",
     1,
     "Extracted text and what is known of it; the only table that holds personal data in the clear.",
-    field("doc_id", pa.string(), "First 16 bytes, hex, of SHA-256 over length-prefixed (source_id, uri or '', payload_digest, part)."),
+    field(
+        "doc_id",
+        pa.string(),
+        "First 16 bytes, hex, of SHA-256 over length-prefixed (source_id, uri or '', payload_digest, part).",
+    ),
     field("source_id", pa.string(), "The dossier."),
     field("part", pa.int32(), "Index of the document inside its record."),
     field("payload_digest", pa.string(), "SHA-256 of the decoded body."),
@@ -123,7 +129,12 @@ DOCUMENTS: Final = table(
     field("n_chars", pa.int64(), "Code points of the text."),
     field("delivery_ref", pa.string(), "Data set and row of a delivery.", null=True),
     field("consent_ref", pa.string(), "Keyed reference to a consent record.", null=True),
-    field("markup", TEXT, "Lines 'kind: value' of rights-relevant headers, tags and notices, taken before boilerplate goes.", null=True),
+    field(
+        "markup",
+        TEXT,
+        "Lines 'kind: value' of rights-relevant headers, tags and notices, taken before boilerplate goes.",
+        null=True,
+    ),
 )
 
 FINDINGS: Final = table(
@@ -216,7 +227,12 @@ LEAF: Final = (
     field("cluster_id", pa.string(), "Smallest doc_id of the duplicate cluster.", null=True),
     field("representative_id", pa.string(), "The copy that stands for a dropped duplicate.", null=True),
     field("edge_similarity", pa.int32(), "Verified similarity to it.", null=True, scale=True),
-    field("released_digest", pa.string(), "SHA-256 over the cleaned uri, title and text; null when not released.", null=True),
+    field(
+        "released_digest",
+        pa.string(),
+        "SHA-256 over the cleaned uri, title and text; null when not released.",
+        null=True,
+    ),
 )
 """The columns that the leaf hash covers, in order (docs/manifest-format.md)."""
 

@@ -25,10 +25,9 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 
-from corpus_gov import gate, pipeline, release, workspace
+from corpus_gov import gate, intake, pipeline, release, workspace
 from corpus_gov.engine import Engine
 from corpus_gov.errors import SourceError, StoreError
 from corpus_gov.report import markdown
@@ -40,7 +39,12 @@ def worth_retrying(_task: Any, _run: TaskRun, state: State) -> bool:
     return isinstance(error, SourceError | StoreError | OSError)
 
 
-RETRY = {"retries": 2, "retry_delay_seconds": [30, 120], "retry_condition_fn": worth_retrying, "persist_result": False}
+RETRY: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [30, 120],
+    "retry_condition_fn": worth_retrying,
+    "persist_result": False,
+}
 
 
 def _engine(opened: workspace.Workspace, workers: int | None) -> Engine:
@@ -61,7 +65,7 @@ def ingest(folder: str, workers: int | None) -> int:
     """Read inputs that no batch holds yet; returns the number of new shards."""
     opened = workspace.open_workspace(folder)
     with _engine(opened, workers) as engine:
-        return pipeline.ingest(opened, engine)
+        return intake.ingest(opened, engine)
 
 
 @task(task_run_name="measure, screen and relate", **RETRY)

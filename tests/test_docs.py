@@ -1,6 +1,6 @@
 """The documentation says what is there: README's example runs, names and paths exist, tables are as in the code.
 
-    python tests/test_docs.py     # writes the sections of docs/tables.md anew from the schemas
+python tests/test_docs.py     # writes the sections of docs/tables.md anew from the schemas
 """
 
 import os
@@ -10,8 +10,9 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import packages_distributions
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pyarrow as pa
 import pytest
@@ -59,9 +60,7 @@ def requirements() -> list[str]:
 def tables() -> dict[str, pa.Schema]:
     """Every table that a user can read: the fixed ones, what people write, and a family of signals each."""
     own = {"overrides": settlement.OVERRIDES, "sources": policy.SOURCES}
-    families = {
-        f"signals.{name}": import_module(f"corpus_gov.signals.{name}").SCHEMA for name in signals.families()
-    }
+    families = {f"signals.{name}": import_module(f"corpus_gov.signals.{name}").SCHEMA for name in signals.families()}
     return schemas.TABLES | own | families
 
 
@@ -170,6 +169,31 @@ def test_every_dependency_has_its_reason(name: str) -> None:
     assert f"| `{name}` |" in text_of("docs/dependencies.md")
 
 
+def importers(module: str) -> set[str]:
+    pattern = re.compile(rf"^\s*(?:import|from) {module}\b(?! group)", re.MULTILINE)
+    files = [*(CHECKOUT / "corpus_gov").rglob("*.py"), *(CHECKOUT / "flows").rglob("*.py")]
+    return {file.relative_to(CHECKOUT).as_posix() for file in files if pattern.search(file.read_text(encoding="utf-8"))}
+
+
+def test_importers_are_documented() -> None:
+    """A module that imports a third party stands in that one's row of docs/dependencies.md, or its folder does."""
+    rows_of = re.findall(r"^\| `([\w.-]+)` \|[^|]*\|[^|]*\| ([^|]*) \|$", text_of("docs/dependencies.md"), re.MULTILINE)
+    listed = {name: tuple(_QUOTED.findall(where)) for name, where in rows_of if where != "everywhere"}
+    provided = {
+        (name, module)
+        for module, names in packages_distributions().items()
+        for name in listed
+        if name in [one.lower().replace("_", "-") for one in names] and not module.startswith("_")
+    }
+
+    undocumented = {
+        name: [file for file in importers(module) if not file.startswith(listed[name])] for name, module in provided
+    }
+
+    assert len(provided) >= len(listed) - 1
+    assert {name: files for name, files in undocumented.items() if files} == {}
+
+
 def test_no_dependency_is_documented_that_is_not_asked_for() -> None:
     """docs/dependencies.md has no row of a distribution that pyproject.toml does not name."""
     documented = re.findall(r"^\| `([\w.-]+)` \|", text_of("docs/dependencies.md"), re.MULTILINE)
@@ -199,9 +223,9 @@ def quoted_paths(page: Path) -> list[str]:
     """Paths of this repository in backticks; names of files in a workspace are none."""
     prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
     words = [word for quote in _QUOTED.findall(prose) for word in quote.split()]
-    top = {path.name for path in CHECKOUT.iterdir() if path.is_dir()}
+    top = {path.name for path in CHECKOUT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     paths = [word.rstrip(",;:.") for word in words if _PATH.fullmatch(word.rstrip(",;:."))]
-    return [path for path in paths if path.split("/")[0] in top and "/" in path or path.endswith(_WRITTEN)]
+    return [path for path in paths if (path.split("/")[0] in top and "/" in path) or path.endswith(_WRITTEN)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
@@ -219,7 +243,9 @@ def test_decisions_are_recorded_in_order() -> None:
     records = sorted((DOCS / "adr").glob("*.md"))
 
     assert [record.name[:4] for record in records] == [f"{n:04d}" for n in range(1, len(records) + 1)]
-    assert [record.name for record in records if "## Negative consequences" not in text_of(f"docs/adr/{record.name}")] == []
+    assert [
+        record.name for record in records if "## Negative consequences" not in text_of(f"docs/adr/{record.name}")
+    ] == []
 
 
 def test_pictures_can_be_read() -> None:
@@ -228,7 +254,7 @@ def test_pictures_can_be_read() -> None:
 
     assert pictures
     for picture in pictures:
-        root = ElementTree.parse(picture).getroot()  # noqa: S314 - our own file
+        root = ET.parse(picture).getroot()  # noqa: S314 - our own file
         tags = [child.tag.rpartition("}")[2] for child in root]
         assert tags[:2] == ["title", "desc"]
         assert "rect" in tags[:4]

@@ -419,6 +419,8 @@ def test_hosts_are_lower_case_and_in_idna_form() -> None:
         "urn:x",
         None,
         "http://[::1]/",
+        "http://a.b.invented/",
+        "http://localhost/",
     ]
 
     host, domain = hosts(pa.array(uris, pa.large_string()))

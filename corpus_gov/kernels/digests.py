@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -40,14 +41,14 @@ def hmac_hex(column: pa.Array, key: bytes, prefix: bytes = b"") -> pa.Array:
 
 
 def prefixed(*parts: bytes) -> bytes:
-    """Join byte strings so that no two lists of parts give the same bytes: each after its length, 8 bytes, big-endian."""
+    """Join byte strings, each after its length (8 bytes, big-endian): no two lists of parts give the same bytes."""
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
 def _values(column: pa.Array) -> Iterator[memoryview]:
     data, offsets = buffers(column)
     view, bounds = memoryview(data.data), offsets.tolist()
-    return (view[start:end] for start, end in zip(bounds, bounds[1:], strict=False))
+    return (view[start:end] for start, end in pairwise(bounds))
 
 
 def _nulls(column: pa.Array) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import apply, artefacts, ingest, rules, screens
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
+from corpus_gov.sources import Piece
 from corpus_gov.stages import Context, Shard, count_values, read_shard
 from corpus_gov.store import Store
 
@@ -19,7 +20,7 @@ class IngestTask:
     """One piece of one input file."""
 
     context: Context
-    piece: ingest.Piece
+    piece: Piece
     input_digest: str
     shard_rows: int
     shard_bytes: int
