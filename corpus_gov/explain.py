@@ -6,7 +6,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import policy as policies
 from corpus_gov.errors import ConfigError
 from corpus_gov.workspace import Release
 
@@ -62,22 +61,21 @@ def _of(table: pa.Table, doc_id: str) -> list[dict[str, Any]]:
 
 def _clauses(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Evaluate nothing again: show each clause with the recorded values it reads, and whether it spoke."""
-    policy = policies.load(release.run["policy"]["name"], release.workspace.rules_folder)
     spoke = {reason["code"].split(":")[0] for reason in row["reasons"]}
     signals = (_of(release.table("signals"), row["doc_id"]) or [{}])[0]
     values = {name: _scaled(name, value) for name, value in signals.items()}
     values |= {f"rights.{key}": row[f"rights_{key}"] for key in ("state", "basis", "licence", "conflict")}
-    values |= {"optout.state": row["optout_state"]}
+    values |= {"optout.state": row["optout_state"], "n_chars": values.get("quality.n_chars")}
     return [
         {
-            "clause": clause.id,
-            "fired": clause.id in spoke,
-            "when": clause.when.text if clause.when else f"a finding of {', '.join(clause.spans)}",
-            "disposition": clause.disposition,
-            "values": {name: values[name] for name in sorted(values) if clause.when and name in clause.when.columns},
-            "why": clause.why,
+            "clause": clause["id"],
+            "fired": clause["id"] in spoke,
+            "when": clause["when"],
+            "disposition": clause["disposition"],
+            "values": {name: values[name] for name in clause["columns"] if name in values},
+            "why": clause["why"],
         }
-        for clause in policy.clauses
+        for clause in release.run["policy"]["clauses"]
     ]
 
 
@@ -99,21 +97,18 @@ def _edits(release: Release, row: Mapping[str, Any], findings: list[dict[str, An
     """Say which spans of the released text were replaced, by what."""
     if row["disposition"] != "redact":
         return []
-    context = release.workspace.context()
-    policy = policies.load(release.run["policy"]["name"], release.workspace.rules_folder)
-    redacted = policies.redact_rules(policy, context.rule_packs())
-    rules = context.rules()
+    placeholders = release.run["policy"]["placeholders"]
     return [
         {
             "column": f["column"],
             "start": f["start"],
             "end": f["end"],
             "was": f["masked"],
-            "now": rules[f["rule"]].placeholder,
+            "now": placeholders[f["rule"]],
             "rule": f"{f['rule']}@{f['version']}",
         }
         for f in findings
-        if f["rule"] in redacted and f["column"] in ("text", "title", "uri")
+        if f["rule"] in placeholders and f["column"] in ("text", "title", "uri")
     ]
 
 
@@ -163,6 +158,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for clause in facts["clauses"]:
         values = ", ".join(f"{name} = {value}" for name, value in clause["values"].items())
         mark = "fired " if clause["fired"] else "passed"
-        yield f"  {mark}     {clause['clause']}: {clause['when']}" + (f"   [{values}]" if values else "")
+        when = " ".join(clause["when"].split())
+        yield f"  {mark}     {clause['clause']}: {when}" + (f"   [{values}]" if values else "")
     if row["released_digest"]:
         yield f"  released   sha256 {row['released_digest']}"

@@ -253,7 +253,7 @@ def _draft(
         "run_key": run_key,
         "as_of": as_of.isoformat(),
         "packs": sorted(pack.ref for pack in context.rule_packs()),
-        "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
+        "policy": _described(workspace, policy),
         "provisional": policy.provisional,
         "sources": {source_id: dossier.status(as_of) for source_id, dossier in sorted(workspace.dossiers.items())},
         "shards": [shard.ref for shard in shards],
@@ -271,6 +271,30 @@ def _draft(
         run_key, as_of, merkle_root(hashes).hex(), len(hashes), clean, parts,
         tuple(done.names[1] for done in sealed), counts, run_facts,
     )  # fmt: skip
+
+
+def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
+    """Write down what the policy said, so that a release explains itself when the policy has changed since."""
+    context = workspace.context()
+    by_rule = context.rules()
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "digest": policy.digest,
+        "clauses": [
+            {
+                "id": clause.id,
+                "when": clause.when.text if clause.when else f"a finding of {', '.join(clause.spans)}",
+                "columns": sorted(clause.when.columns) if clause.when else [],
+                "disposition": clause.disposition,
+                "why": clause.why,
+            }
+            for clause in policy.clauses
+        ],
+        "placeholders": {
+            rule: by_rule[rule].placeholder for rule in sorted(policies.redact_rules(policy, context.rule_packs()))
+        },
+    }
 
 
 def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
@@ -407,6 +431,12 @@ def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
         workspace = open_workspace(url)
     except ConfigError:
         workspace = init(url, name=source_id, owner=getpass.getuser(), policy="trial")
+    known = workspace.dossiers.get(source_id)
+    if known is not None and known.kind != "unassessed":
+        raise ConfigError(
+            f"sources/{source_id}.yaml: found a dossier of kind {known.kind!r}, expected none or an unassessed one; "
+            "run without --input, or give another --source"
+        )
     title = f"First try of {source_id}"
     dossier = config.Dossier(source_id=source_id, kind="unassessed", title=title, inputs=tuple(paths))
     workspace.store.put(f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())

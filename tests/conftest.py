@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first example of a test compiles kernels and imports models; how long one takes says nothing.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 CHECKOUT = Path(__file__).parent.parent
 
