@@ -250,7 +250,8 @@ def verify(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to make it.")] = Path("demo"),
-    workers: Workers = None,
+    # One by default: the first run on a machine compiles the kernels, and each worker would.
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Make a small scraped corpus, run the whole way over it, and say where to look."""

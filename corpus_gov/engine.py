@@ -114,6 +114,8 @@ class Engine:
         settings = {
             "distributed.logging": {"distributed": "critical"},
             "distributed.worker.memory.spill-compression": None,
+            # The profiler holds a task's frames in another thread, and an HTML tree must not be dropped there.
+            "distributed.worker.profile.enabled": False,
             "temporary-directory": self._spill.name,
         }
         with dask.config.set(settings):
@@ -122,7 +124,7 @@ class Engine:
                 n_workers=self.workers,
                 threads_per_worker=1,
                 memory_limit=self._memory or "auto",
-                dashboard_address=":0" if self.workers > 1 else None,
+                dashboard_address="127.0.0.1:0",
                 local_directory=self._spill.name,
                 set_as_default=False,
             )

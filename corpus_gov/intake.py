@@ -21,7 +21,7 @@ from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.ledger import KEY_ADDED, PIPELINE
 from corpus_gov.stages import Shard, read_shard
-from corpus_gov.stages.reading import Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
+from corpus_gov.stages.reading import TAG_BYTES, Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
 from corpus_gov.workspace import Workspace
 
 PIECE_BYTES: Final = 48 * 2**20
@@ -113,49 +113,55 @@ def _tasks(
     ]
 
 
-def _without_repeats(workspace: Workspace, engine: Engine, done: Sequence[Ingested]) -> list[Shard]:
+def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested]) -> list[Shard]:
     """Keep the first of each doc_id: of earlier batches, then in order of source, file and place.
 
-    Memory: 20 bytes a document of the workspace.
+    Memory: 32 bytes a document of the workspace; `done` is emptied on the way.
     """
     context, store = workspace.context(), workspace.store
     old = workspace.shards()
-    known = [raw(artefacts.decode(read_shard(store, s, "documents"), ["doc_id"])["doc_id"]) for s in old]
     new = sorted(
-        (item for part in done for item in zip(part.shards, part.ids, part.text_digests, strict=True)),
+        (item for part in done for item in zip(part.shards, part.ids, part.tags, strict=True)),
         key=lambda item: (item[0].source_id, item[0].record_file, item[0].file_digest),
     )
-    first = sum(len(ids) for ids in known) // 16
-    everything = np.frombuffer(b"".join([*known, *(ids for _, ids, _ in new)]), "V16")
-    order = np.argsort(everything, kind="stable")
-    again = np.zeros(len(everything), bool)
-    again[order[1:]] = everything[order[1:]] == everything[order[:-1]]
-    _check_same_text(new, everything, order, again, first)
-    shards, tasks, at = [], [], first
-    for shard, ids, _ in new:
-        n = len(ids) // 16
-        rows = np.flatnonzero(again[at : at + n])
-        at += n
+    done.clear()
+    shards = [shard for shard, *_ in new]
+    starts = np.cumsum([0, *(shard.documents for shard in (*old, *shards))])
+    ids, tags = np.empty(starts[-1], "V16"), np.empty(starts[-1], "V8")
+    for number, shard in enumerate(old):
+        table = artefacts.decode(read_shard(store, shard, "documents"), ["doc_id", "text_digest"])
+        place = slice(starts[number], starts[number + 1])
+        ids[place] = np.frombuffer(raw(table["doc_id"]), "V16")
+        tags[place] = np.frombuffer(raw(table["text_digest"], TAG_BYTES), "V8")
+    for number in range(len(old) + len(new) - 1, len(old) - 1, -1):
+        _, mine, tagged = new.pop()
+        place = slice(starts[number], starts[number + 1])
+        ids[place], tags[place] = np.frombuffer(mine, "V16"), np.frombuffer(tagged, "V8")
+    again = _repeated(ids, tags)
+    kept, tasks = [], []
+    for number, shard in enumerate(shards, len(old)):
+        rows = np.flatnonzero(again[starts[number] : starts[number + 1]])
         if len(rows):
             tasks.append(RepeatTask(context, shard, tuple(rows.tolist())))
         else:
-            shards.append(shard)
-    shards += engine.map("repeats", drop_repeats, tasks)
-    return sorted(shards, key=lambda shard: (shard.source_id, shard.shard_id))
+            kept.append(shard)
+    kept += engine.map("repeats", drop_repeats, tasks)
+    return sorted(kept, key=lambda shard: (shard.source_id, shard.shard_id))
 
 
-def _check_same_text(
-    new: Sequence[tuple[Shard, bytes, bytes]], ids: np.ndarray, order: np.ndarray, again: np.ndarray, first: int
-) -> None:
-    """Fail when one doc_id came with two texts in this batch: the same bytes were decoded in two ways."""
-    texts = np.frombuffer(b"".join(digests for *_, digests in new), "V32")
-    for place in np.flatnonzero(again[order]):
-        mine, other = order[place], order[place - 1]
-        if other >= first and mine >= first and texts[mine - first] != texts[other - first]:
-            raise IntegrityError(
-                f"doc_id {bytes(ids[mine]).hex()!r}: the same bytes gave two texts in this batch, most likely by two "
-                "charset headers; remove one of the two captures from the inputs"
-            )
+def _repeated(ids: np.ndarray, tags: np.ndarray) -> np.ndarray:
+    """Mark every id that stands earlier in the column; fail where the two came with different texts."""
+    order = np.argsort(ids, kind="stable")
+    same = ids[order[1:]] == ids[order[:-1]]
+    if len(differ := np.flatnonzero(same & (tags[order[1:]] != tags[order[:-1]]))):
+        doc_id = bytes(ids[order[differ[0]]]).hex()
+        raise IntegrityError(
+            f"doc_id {doc_id!r}: the same bytes gave two texts, most likely by two charset headers of two captures; "
+            "remove one of the two from the inputs"
+        )
+    again = np.zeros(len(ids), bool)
+    again[order[1:]] = same
+    return again
 
 
 def _register_sources(workspace: Workspace) -> None:

@@ -57,7 +57,7 @@ def test_counts_balance(first):
     assert sum(counts["dispositions"].values()) == counts["documents"] == 60
 
 
-@pytest.mark.parametrize("shard_rows", [1, 7, 1000])
+@pytest.mark.parametrize("shard_rows", [4, 7, 1000])
 def test_shard_size_leaves_the_root(first, inputs, tmp_path, shard_rows):
     """The root does not depend on where shards are cut."""
     workspace = small_corpus.make(tmp_path / "w", inputs, shard_rows=shard_rows)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,8 @@ from corpus_gov.schemas import DOCUMENTS, FINDINGS
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Context, Shard, count_values, read_shard
 from corpus_gov.store import Store
+
+TAG_BYTES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Ingested:
 
     shards: tuple[Shard, ...]
     ids: tuple[bytes, ...]
-    text_digests: tuple[bytes, ...]
+    tags: tuple[bytes, ...]
+    """First TAG_BYTES of their text digests: enough to see that one id came with two texts."""
     documents: int
     text_bytes: int
 
@@ -49,7 +53,7 @@ def ingest_piece(task: IngestTask) -> Ingested:
         tables = {"captures": captures, "documents": shard.documents, "snapshots": shard.snapshots}
         shards.append(_put_shard(store, task, shard.shard_id, tables))
         ids.append(raw(shard.documents["doc_id"]))
-        digests.append(raw(shard.documents["text_digest"]))
+        digests.append(raw(shard.documents["text_digest"], TAG_BYTES))
     return Ingested(
         tuple(shards),
         tuple(ids),
@@ -114,8 +118,10 @@ def _blank(column: pa.Field, n: int) -> pa.Array:
     return pa.repeat(pa.scalar(value, column.type), n)
 
 
-def raw(column: pa.ChunkedArray) -> bytes:
-    """Join a column of hex digests as bytes."""
+def raw(column: pa.ChunkedArray, width: int | None = None) -> bytes:
+    """Join a column of hex digests, or the first `width` bytes of each, as bytes."""
+    if width is not None:
+        column = pc.utf8_slice_codeunits(column, 0, 2 * width)
     return bytes.fromhex("".join(column.to_pylist()))
 
 
