@@ -8,6 +8,7 @@ without one was never finished, a table that differs from it is built again and 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Final
@@ -33,7 +34,7 @@ def name(family: str, *parts: Any, libraries: Sequence[str] = ()) -> str:
         parts: everything that the table depends on; JSON values.
         libraries: distributions whose versions change the result.
     """
-    body = json.dumps([family, parts, {name: version(name) for name in libraries}], sort_keys=True)
+    body = json.dumps([family, parts, {name: _version(name) for name in libraries}], sort_keys=True)
     return f"artefacts/{family}/{sha256(body.encode()).hexdigest()[:32]}.parquet"
 
 
@@ -62,7 +63,8 @@ def encode(groups: pa.Table | Iterable[pa.Table], schema: pa.Schema | None = Non
 
 def decode(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a whole Parquet file, or some columns of it."""
-    return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+    table: pa.Table = pq.ParquetFile(pa.BufferReader(data)).read(None if columns is None else list(columns))
+    return table
 
 
 def put(store: Store, artefact: str, data: bytes) -> None:
@@ -130,3 +132,8 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 def _mark(artefact: str) -> str:
     return artefact.removesuffix(".parquet") + ".sha256"
+
+
+@cache
+def _version(distribution: str) -> str:
+    return version(distribution)

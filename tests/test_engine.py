@@ -1,12 +1,10 @@
 """Workers: order of results, errors without arguments, key ranges, a scheduler started by hand."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from cluster import cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,40 +63,10 @@ def test_scheduler_excludes_local_options():
 @pytest.mark.slow
 def test_a_scheduler_with_two_workers_started_by_hand(tmp_path):
     """An engine connects to running workers and uses them all."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    address_file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    scheduler = [*dask, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address_file)]
-    started = [subprocess.Popen([*scheduler, "--scheduler-file", str(address_file)], **quiet)]
-    try:
-        started += [
-            subprocess.Popen(
-                [*worker, "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)], **quiet
-            )
-            for _ in range(2)
-        ]
-        address = wait_for_address(address_file)
-        with Engine(scheduler=address) as engine:
-            engine._client.wait_for_workers(2, timeout=60)
-            assert engine.map("double", double, list(range(8))) == [2 * n for n in range(8)]
-    finally:
-        for process in started:
-            process.terminate()
-            process.wait()
+    with cluster(tmp_path) as address, Engine(scheduler=address) as engine:
+        engine._client.wait_for_workers(2, timeout=60)
 
-
-def wait_for_address(path) -> str:
-    """Wait until the scheduler has written where it listens."""
-    import json
-    import time
-
-    for _ in range(300):
-        if path.exists() and path.read_text():
-            return str(json.loads(path.read_text())["address"])
-        time.sleep(0.1)
-    raise TimeoutError("the scheduler did not start")
+        assert engine.map("double", double, list(range(8))) == [2 * n for n in range(8)]
 
 
 @given(st.lists(st.binary(min_size=4, max_size=4), max_size=50), st.integers(1, 9))

@@ -28,9 +28,9 @@ import pytest
 import small_corpus
 from faulty_store import FaultyStore, T
 
-from corpus_gov import artefacts, intake, lease, pipeline, release, stages, workspace
+from corpus_gov import artefacts, lease, pipeline, release, stages, workspace
 from corpus_gov.engine import Engine
-from corpus_gov.errors import IntegrityError, StoreError
+from corpus_gov.errors import StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.store import TEMPORARY, LocalStore, MemoryStore, Store
 from corpus_gov.workspace import Workspace
