@@ -61,7 +61,7 @@ def pieces(path: str | Path, record_file: str, file_digest: str, dossier: Dossie
     Returns:
         At least one piece, also for a file that cannot be read: `read` reports it.
     """
-    form = _format(record_file) if dossier.format == "auto" else dossier.format
+    form = form_of(record_file, dossier)
     fields = tuple(sorted(dict(dossier.fields).items()))
     whole = Piece(dossier.source_id, str(path), record_file, file_digest, form, fields)
     if form != "parquet":
@@ -70,6 +70,11 @@ def pieces(path: str | Path, record_file: str, file_digest: str, dossier: Dossie
         Piece(whole.source_id, whole.path, record_file, file_digest, form, fields, first, count)
         for first, count in parquet.groups(whole.path, piece_bytes)
     ]
+
+
+def form_of(record_file: str, dossier: Dossier) -> str:
+    """Return the format that a file is read as: what the dossier says, or what its name says; may be `unknown`."""
+    return _format(record_file) if dossier.format == "auto" else dossier.format
 
 
 def _format(name: str) -> str:

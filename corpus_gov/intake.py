@@ -20,6 +20,7 @@ from corpus_gov.config import dump_dossier
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.ledger import KEY_ADDED, PIPELINE
+from corpus_gov.published import BATCH_INGESTED
 from corpus_gov.stages import Shard, read_shard
 from corpus_gov.stages.reading import TAG_BYTES, Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
 from corpus_gov.workspace import Workspace
@@ -33,6 +34,8 @@ class Clock:
     """Seconds, documents and bytes of each stage."""
 
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    rebuilt: list[str] = field(default_factory=list)
+    """Artefacts that were damaged and built again."""
 
     def time(self, stage: str, started: float, documents: int, text_bytes: int) -> None:
         """Record a stage that has just ended."""
@@ -52,13 +55,22 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
     """Read every input that the dossiers name and no batch holds yet; returns how many new shards there are.
 
     Raises:
-        ConfigError: no dossier, a pattern that matches nothing, or two inputs of one logical name.
+        ConfigError: no dossier, a new source without a single file, or two inputs of one logical name.
         IntegrityError: one doc_id with two texts.
     """
     started = time.perf_counter()
     with workspace.writing() as lease:
         _register_sources(workspace)
-        files = [file for dossier in workspace.dossiers.values() for file in _inputs(workspace, dossier)]
+        known_sources = {shard.source_id for shard in workspace.shards()}
+        files = []
+        for dossier in workspace.dossiers.values():
+            found = _inputs(workspace, dossier)
+            if not found and dossier.source_id not in known_sources:
+                raise ConfigError(
+                    f"sources/{dossier.source_id}.yaml: inputs {list(dossier.inputs)!r} match no file, expected one at "
+                    "least for a source that nothing was read from yet; correct the pattern or take the dossier out"
+                )
+            files += found
         digests = engine.map("find", inputs.digest, [path for _, path, _ in files])
         known = {(shard.source_id, shard.input_digest) for shard in workspace.shards()}
         tasks = []
@@ -68,6 +80,7 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
             return 0
         done = engine.map("ingest", ingest_piece, tasks)
         shards = _without_repeats(workspace, engine, done)
+        lease.check()
         _commit_batch(workspace, shards, lease.fencing)
     if clock:
         clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
@@ -102,7 +115,7 @@ def _tasks(
     workspace: Workspace, source_id: str, path: str, record_file: str, digest: str, known: set[tuple[str, str]]
 ) -> list[IngestTask]:
     dossier, limits = workspace.dossiers[source_id], workspace.settings.ingest
-    how = [source_id, record_file, digest, dossier.format, dict(dossier.fields)]
+    how = [source_id, record_file, digest, inputs.form_of(record_file, dossier), dict(dossier.fields)]
     input_digest = artefacts.digest_of(how)
     if (source_id, input_digest) in known:
         return []
@@ -114,7 +127,7 @@ def _tasks(
 
 
 def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested]) -> list[Shard]:
-    """Keep the first of each doc_id: of earlier batches, then in order of source, file and place.
+    """Keep the first of each doc_id: of earlier batches, then in order of source, file digest and place.
 
     Memory: 32 bytes a document of the workspace; `done` is emptied on the way.
     """
@@ -122,7 +135,8 @@ def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested])
     old = workspace.shards()
     new = sorted(
         (item for part in done for item in zip(part.shards, part.ids, part.tags, strict=True)),
-        key=lambda item: (item[0].source_id, item[0].record_file, item[0].file_digest),
+        # By what the files hold, not by their names: which copy stays must not depend on those.
+        key=lambda item: (item[0].source_id, item[0].file_digest),
     )
     done.clear()
     shards = [shard for shard, *_ in new]
@@ -146,6 +160,10 @@ def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested])
         else:
             kept.append(shard)
     kept += engine.map("repeats", drop_repeats, tasks)
+    for task in tasks:
+        # What they were made from is named by no batch; a crash before this leaves files that nothing reads.
+        for table in task.shard.digests:
+            store.delete(task.shard.name(table))
     return sorted(kept, key=lambda shard: (shard.source_id, shard.shard_id))
 
 
@@ -201,7 +219,7 @@ def _commit_batch(workspace: Workspace, shards: Sequence[Shard], fencing: int) -
     workspace.store.put(name, body)
     data = {"records": records, **{f"captures_{k}": v for k, v in sorted(outcomes.items())}, "shards": len(shards)}
     workspace.ledger().append(
-        "batch_ingested",
+        BATCH_INGESTED,
         {name: digest},
         data,
         actor=PIPELINE,

@@ -9,7 +9,7 @@ Each takes an open workspace and a running engine and can be run again at any ti
 by its name in the build cache.
 """
 
-import getpass
+import glob
 import platform
 import time
 import uuid
@@ -28,10 +28,11 @@ import pyarrow.compute as pc
 from corpus_gov import artefacts, config, duplicates, release, seal
 from corpus_gov import policy as policies
 from corpus_gov.engine import Engine, Progress, ranges_for, silent
-from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
 from corpus_gov.manifest import root as merkle_root
 from corpus_gov.relate import clusters as components
+from corpus_gov.relate import optout
 from corpus_gov.schemas import DISPOSITIONS
 from corpus_gov.stages import Done, Shard, read_shard
 from corpus_gov.stages.judging import JudgeTask, judge_shard
@@ -45,10 +46,16 @@ from corpus_gov.stages.looking import (
     split_keys,
 )
 from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
-from corpus_gov.workspace import Workspace, init, open_workspace
+from corpus_gov.store import Missing, open_store
+from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 
 ROWS_A_RANGE: Final = 100_000
 """Rows of a key range, and of a manifest file: some 60 MB while it is sealed."""
+
+DECIDE_VERSION: Final = 1
+"""Raised when facts, policy, apply or seal would make other decisions or rows of the same inputs."""
+
+DECIDE_LIBRARIES: Final = ("duckdb", "numpy", "pyarrow")
 
 LIBRARIES: Final = ("pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer")
 """Written into run.json with their versions; families name what their own results depend on."""
@@ -115,19 +122,30 @@ def run(
         with Engine(workers=settings.workers, memory=settings.memory, progress=progress) as own:
             return run(workspace, engine=own, as_of=as_of, gate=gate, force=force)
     clock = Clock()
-    with workspace.writing() as lease:
-        recovered = release.recover(workspace.store, lease, workspace.ledger(), workspace.signer())
+    with workspace.writing():
         ingest(workspace, engine, clock)
         clusters = build(workspace, engine, clock)
         draft = decide(workspace, engine, clusters, as_of or datetime.now(UTC).date(), clock)
         if gate is not None:
             gate(draft, workspace)
         outcome = publish_changed(workspace, draft, clock, force=force)
-        return replace(outcome, recovered=tuple(recovered))
+        return replace(outcome, recovered=tuple(workspace.recovered))
 
 
 def publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None = None, *, force: bool = False) -> Outcome:
-    """Publish the draft, unless the newest release was made from the very same inputs, rules, keys and date."""
+    """Publish the draft, unless the newest release was made from the very same inputs, rules, keys and date.
+
+    Raises:
+        StoreError: inputs, rules, overrides or the suppression list have changed since the draft was made.
+    """
+    with workspace.writing():
+        now = _run_key(workspace, workspace.shards(), draft.as_of)
+        if now != draft.run_key:
+            raise StoreError("publish: the workspace has changed since the draft was made; run again")
+        return _publish_changed(workspace, draft, clock, force=force)
+
+
+def _publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None, *, force: bool) -> Outcome:
     unchanged = _unchanged(workspace, draft)
     if unchanged and not force:
         return Outcome(unchanged, published=False, run=workspace.release(unchanged).run)
@@ -151,6 +169,7 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
     documents, text_bytes = sum(d.documents for d in done), sum(d.text_bytes for d in done)
     if clock:
         clock.time("screen", started, documents, text_bytes)
+        clock.rebuilt += [name for d in done for name in d.rebuilt]
         for d in done:
             for kind, seconds in d.seconds.items():
                 clock.add(f"screen: {kind}", seconds, documents, text_bytes)
@@ -192,7 +211,10 @@ def decide(
     run_key = _run_key(workspace, shards, as_of)
     sources = {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()}
     snapshots = tuple(shard for shard in shards if shard.snapshots)
-    judging = [JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, run_key) for s in shards]
+    oldest = _oldest(workspace, shards)
+    judging = [
+        JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, oldest, run_key) for s in shards
+    ]
     judged = engine.map("decide", judge_shard, judging)
     policy = workspace.policy_in_force()
     verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, _tallies(policy, judged)))
@@ -200,7 +222,6 @@ def decide(
     documents = sum(shard.documents for shard in shards)
     ranges = ranges_for(documents, ROWS_A_RANGE)
     overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
-    oldest = _oldest(workspace, shards)
     settling = [
         SettleTask(
             context=context,
@@ -238,6 +259,8 @@ def _draft(
     store, context = workspace.store, workspace.context()
     hashes = np.frombuffer(b"".join(store.read(done.names[1]) for done in sealed), np.uint8).reshape(-1, 32)
     counts = _counts(shards, settled)
+    if counts["records"] == 0:
+        raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
     if len(hashes) != counts["documents"]:
         raise IntegrityError(
             f"manifest: {len(hashes)} rows for {counts['documents']} documents; nothing was published, run again"
@@ -348,6 +371,8 @@ def _run_key(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> str:
     return artefacts.digest_of(
         [
             version("corpus-gov"),
+            [DECIDE_VERSION, {name: version(name) for name in DECIDE_LIBRARIES}],
+            [optout.VERSION, {name: version(name) for name in optout.LIBRARIES}, components.VERSION],
             [asdict(shard) for shard in shards],
             [artefact_names(context, shard) for shard in shards],
             workspace.policy_in_force().digest,
@@ -404,6 +429,7 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
         "libraries": {name: version(name) for name in LIBRARIES},
         "engine": {"python": platform.python_version(), "machine": platform.machine()},
         "stages": clock.stages if clock else {},
+        "rebuilt": clock.rebuilt if clock else [],
         "parent": releases[-1] if releases else None,
     }
     with workspace.writing() as lease:
@@ -428,9 +454,10 @@ def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
         if not any(c in name for c in "*?[") and not Path(path).is_file():
             raise ConfigError(f"--input {name!r}: found no such file, expected a WARC, JSONL or Parquet file")
     try:
+        open_store(url).read(SETTINGS)
         workspace = open_workspace(url)
-    except ConfigError:
-        workspace = init(url, name=source_id, owner=getpass.getuser(), policy="trial")
+    except Missing:
+        workspace = init(url, name=source_id, owner="not stated", policy="trial")
     known = workspace.dossiers.get(source_id)
     if known is not None and known.kind != "unassessed":
         raise ConfigError(
@@ -438,6 +465,8 @@ def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
             "run without --input, or give another --source"
         )
     title = f"First try of {source_id}"
-    dossier = config.Dossier(source_id=source_id, kind="unassessed", title=title, inputs=tuple(paths))
+    # A file that is there is meant as it is, brackets and all; anything else is a pattern.
+    patterns = tuple(glob.escape(path) if Path(path).is_file() else path for path in paths)
+    dossier = config.Dossier(source_id=source_id, kind="unassessed", title=title, inputs=patterns)
     workspace.store.put(f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
     return open_workspace(url, policy="trial")

@@ -18,6 +18,9 @@ from corpus_gov.store import Missing, Store
 RELEASE_PUBLISHED: Final = "release_published"
 """Type of the entry that commits a release; subject: its statement; data: release, root, size, parent."""
 
+BATCH_INGESTED: Final = "batch_ingested"
+"""Type of the entry that makes shards count; subject: the batch file that names them."""
+
 STATEMENT: Final = "statement.json"
 CLAIM: Final = "claim"
 TREE_FILE: Final = "tree"

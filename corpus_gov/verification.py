@@ -19,7 +19,7 @@ from corpus_gov.checkpoints import Checkpoint
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.ledger import TREE, Ledger, dsse_verify
-from corpus_gov.published import COPY, RUN, STATEMENT, TREE_FILE, VKEY, place
+from corpus_gov.published import BATCH_INGESTED, COPY, RUN, STATEMENT, TREE_FILE, VKEY, place
 from corpus_gov.recount import Rows, check_clean, check_represented, manifest_files, needed, read_checked
 from corpus_gov.signatures import Verifier
 from corpus_gov.store import Store
@@ -78,6 +78,7 @@ def verify(
     rows = _check_manifest(store, name, predicate, files, deep=deep)
     balance(predicate["counts"], place(name, STATEMENT))
     _check_counts(store, name, predicate, rows)
+    batches = _check_batches(store, ledger, name, entries[name].index)
     documents = check_clean(store, name, files, rows, deep=deep)
     represented = check_represented(name, rows)
     counts, skipped = predicate["counts"], "not looked at, only the digests of the files"
@@ -91,12 +92,36 @@ def verify(
             ("statement", True, f"signed, and named by entry {entries[name].index} of the ledger"),
             ("files", True, f"{len(files)} files have the digests of the statement"),
             ("manifest", deep, f"{predicate['size']} rows hash to the root" if deep else skipped),
+            ("batches", True, f"{batches} batches of the ledger hold the shards that the run names"),
             ("conservation", True, f"{counts['records']} records, {counts['documents']} documents, all accounted for"),
             ("clean", deep, f"{documents} documents are what the manifest says" if deep else skipped),
             ("duplicates", True, f"{represented} dropped copies, each with its released representative"),
         ],
         trusted=list(_trusted(vkey, log.warnings)),
     )
+
+
+def _check_batches(store: Store, ledger: Ledger, name: str, index: int) -> int:
+    """Compare the shards that the run names with those of the batches that the ledger had before it.
+
+    Raises:
+        IntegrityError: a batch was changed, or the release was made from other shards.
+    """
+    found: set[str] = set()
+    batches = 0
+    for entry in ledger.entries():
+        if entry.index < index and entry.type == BATCH_INGESTED:
+            batches += 1
+            for file, digest in entry.subject.items():
+                shards = json.loads(read_checked(store, file, digest))["shards"]
+                found |= {f"{shard['shard_id']}.{shard['generation']}" for shard in shards}
+    named = set(json.loads(store.read(place(name, RUN))).get("shards", ()))
+    if named != found:
+        raise IntegrityError(
+            f"{place(name, RUN)}: names {len(named)} shards, the batches of the ledger hold {len(found)}, and "
+            f"{len(named ^ found)} are in one of them only; inputs were left out or slipped in"
+        )
+    return batches
 
 
 def intact(store: Store, name: str, entry: Entry, vkey: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ import pyarrow as pa
 
 from corpus_gov import artefacts, config, keys, schemas
 from corpus_gov import policy as policies
-from corpus_gov.errors import ConfigError, StoreError
+from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Ledger, Signer
 from corpus_gov.policy import OVERRIDES, Policy
+from corpus_gov.published import BATCH_INGESTED
 from corpus_gov.stages import Context, Shard
 from corpus_gov.store import LocalStore, Missing, Store, open_store
 
@@ -46,6 +48,8 @@ class Workspace:
     dossiers: dict[str, config.Dossier]
     rules_folder: Path | None = None
     policy: str = ""
+    recovered: list[str] = field(default_factory=list, repr=False)
+    """What taking the lease finished or discarded of an interrupted run."""
     _held: list[Lease] = field(default_factory=list, repr=False)
 
     @property
@@ -98,40 +102,57 @@ class Workspace:
         Raises:
             StoreError: somebody else is writing.
         """
+        from corpus_gov import release  # noqa: PLC0415 - imports cryptography and Parquet
+
         if self._held:
             yield self._held[0]
             return
         with Lease.take(self.store, owner="corpus-gov") as lease:
             self._held.append(lease)
             try:
+                # Before anything is appended, whoever writes: an interrupted run is finished or taken back first.
+                self.recovered = release.recover(self.store, lease, self.ledger(), self.signer())
                 yield lease
             finally:
                 self._held.pop()
 
     def shards(self) -> list[Shard]:
-        """Return every live shard, ascending by source and shard: what the committed batches name."""
+        """Return every live shard, ascending by source and shard: what the committed batches name.
+
+        Raises:
+            IntegrityError: a batch is not what the ledger says.
+        """
         found = []
         for entry in self.ledger().entries():
-            if entry.type == "batch_ingested":
-                for name in entry.subject:
-                    found += [Shard(**shard) for shard in json.loads(self.store.read(name))["shards"]]
+            if entry.type == BATCH_INGESTED:
+                for name, digest in entry.subject.items():
+                    found += [Shard(**shard) for shard in json.loads(read_batch(self.store, name, digest))["shards"]]
         return sorted(found, key=lambda shard: (shard.source_id, shard.shard_id))
 
     def suppressed(self) -> frozenset[str]:
         """Return the doc_ids that must never be released or stored again (suppression/*.txt, one a line)."""
-        names = [name for name in self.store.list("suppression/") if name.endswith(".txt")]
-        return frozenset(line for name in names for line in self.store.read(name).decode().split())
+        found: set[str] = set()
+        for name in self.store.list("suppression/"):
+            if name.endswith(".txt"):
+                for number, line in enumerate(self.store.read(name).decode(errors="replace").split(), 1):
+                    if not re.fullmatch("[0-9a-f]{32}", line):
+                        # A line that names no document would quietly suppress nothing.
+                        raise ConfigError(
+                            f"{name}: word {number} is no doc_id, expected 32 lower-case hex digits; correct it"
+                        )
+                    found.add(line)
+        return frozenset(found)
 
     def overrides(self) -> pa.Table:
         """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each)."""
         rows = []
         for name in self.store.list("reviews/"):
             if name.endswith(".json"):
-                row = json.loads(self.store.read(name))
                 try:
+                    row = json.loads(self.store.read(name))
                     rows.append(row | {"expires": date.fromisoformat(row["expires"])} if row.get("expires") else row)
                     pa.Table.from_pylist(rows[-1:], schema=OVERRIDES)
-                except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, AttributeError) as error:
+                except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
                     raise ConfigError(
                         f"{name}: found {type(error).__name__}, expected an object with "
                         f"{', '.join(OVERRIDES.names)}; correct or remove it"
@@ -233,12 +254,11 @@ class Release:
     def _of_shard(self, shard: Shard, name: str, columns: Sequence[str] | None) -> pa.Table:
         from corpus_gov import stages  # noqa: PLC0415
 
-        store, context = self.workspace.store, self.workspace.context()
+        store = self.workspace.store
         if name in ("documents", "captures", "snapshots"):
             return artefacts.decode(stages.read_shard(store, shard, name), columns)
         names = {k: v for k, v in self.run["artefacts"].get(shard.ref, {}).items() if k.startswith(f"{name}.")}
         parts = {kind: artefacts.get(store, artefact) for kind, artefact in sorted(names.items())}
-        del context
         if name == "findings":
             found = pa.concat_tables(list(parts.values())) if parts else schemas.FINDINGS.empty_table()
             return found.select(list(columns)) if columns else found
@@ -312,6 +332,23 @@ def open_workspace(url: str | Path, *, policy: str | None = None, rules_folder: 
             dossiers[dossier.source_id] = dossier
     location = str(url) if str(url).startswith("memory://") else str(Path(url).absolute())
     return Workspace(location, config.load_settings(text, SETTINGS), dossiers, rules_folder, policy or "")
+
+
+def read_batch(store: Store, name: str, digest: str) -> bytes:
+    """Return a batch file as the ledger names it.
+
+    Raises:
+        IntegrityError: it was changed or is gone.
+    """
+    try:
+        data = store.read(name)
+    except Missing as error:
+        raise IntegrityError(f"{name}: missing, the ledger names it; restore it from a copy") from error
+    if (found := sha256(data).hexdigest()) != digest:
+        raise IntegrityError(
+            f"{name}: SHA-256 is {found[:12]!r}, the ledger says {digest[:12]!r}; it was changed: restore it"
+        )
+    return data
 
 
 def _exists(store: Store, name: str) -> bool:

@@ -63,7 +63,7 @@ def test_a_release_verifies(store: Store, published: list[release.Release]) -> N
     assert (report.release, report.root, report.size) == ("r0002", published[1].root, 10)
     assert report.counts == {"keep": 5, "redact": 2, "quarantine": 1, "drop": 2}
     assert [name for name, done, _ in report.checks if done] == [
-        *("ledger", "statement", "files", "manifest", "conservation", "clean", "duplicates")
+        *("ledger", "statement", "files", "manifest", "batches", "conservation", "clean", "duplicates")
     ]
     assert report.trusted == []
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from corpus_gov import artefacts, policy, rules
 from corpus_gov.facts import facts
 from corpus_gov.relate.optout import optout
-from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS
+from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
 from corpus_gov.stages import Context, Done, Shard, read_shard
 from corpus_gov.stages.looking import artefact_names
 from corpus_gov.store import Store
@@ -25,6 +25,7 @@ class JudgeTask:
     source: Mapping[str, Any]
     snapshots: tuple[Shard, ...]
     clusters: str | None
+    oldest: str | None
     run_key: str
 
 
@@ -38,11 +39,15 @@ META: Final = (
 def judge_shard(task: JudgeTask) -> Done:
     """Pass 1 of decide: join the facts of a shard and judge each document on its own."""
     store, context = task.context.store(), task.context
-    name = artefacts.name("judged", task.run_key, task.shard.ref, task.shard.digests["documents"])
-    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters)
+    name = artefacts.name("judged", task.run_key, task.shard.ref, task.oldest)
+    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest)
     in_force = policy.load(context.policy, context.folder())
     if artefacts.ready(store, name) is not True or artefacts.ready(store, members_name) is not True:
-        documents = artefacts.decode(read_shard(store, task.shard, "documents"), META)
+        documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "markup"])
+        # A document that came in more than once is judged by its oldest capture, whichever copy was kept.
+        place = documents.schema.get_field_index("fetched_at")
+        field = documents.schema.field(place)
+        documents = documents.set_column(place, field, oldest_capture(store, task.oldest, documents))
         names = artefact_names(context, task.shard)
         measured = {family: artefacts.get(store, names[f"signals.{family}"]) for family in context.families}
         found = findings_of(store, context, task.shard)
@@ -62,7 +67,7 @@ def _optouts(store: Store, context: Context, documents: pa.Table, holders: Itera
     for shard in holders:
         rows = artefacts.decode(read_shard(store, shard, "snapshots"))
         kept.append(rows.filter(pc.is_in(rows["host"], hosts)))
-    asked = documents.select(["doc_id", "uri", "host", "fetched_at"])
+    asked = documents.select(["doc_id", "uri", "host", "fetched_at", "markup"])
     return optout(asked, pa.concat_tables(kept), rules.concern(context.rule_packs(), "optout"))
 
 
@@ -92,3 +97,14 @@ def findings_of(store: Store, context: Context, shard: Shard) -> pa.Table:
     names = artefact_names(context, shard)
     parts = [artefacts.get(store, names[f"findings.{screen}"]) for screen in context.screens()]
     return pa.concat_tables([FINDINGS.empty_table(), *parts])
+
+
+def oldest_capture(store: Store, oldest: str | None, documents: pa.Table) -> pa.ChunkedArray:
+    """Use the oldest capture of documents that came in more than once."""
+    if oldest is None:
+        return documents["fetched_at"]
+    known = artefacts.get(store, oldest)
+    place = pc.index_in(documents["doc_id"], value_set=known["doc_id"].combine_chunks())
+    # As whole microseconds: the minimum of two columns is not defined for times.
+    mine, other = documents["fetched_at"].cast(pa.int64()), known["fetched_at"].take(place).cast(pa.int64())
+    return pc.min_element_wise(mine, other, skip_nulls=True).cast(TIME)

@@ -10,12 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import apply, artefacts, ingest, rules, screens
+from corpus_gov.kernels.digests import prefixed
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Context, Shard, count_values, read_shard
 from corpus_gov.store import Store
 
 TAG_BYTES: Final = 8
+
+NOT_SCREENED: Final = "[NOT_SCREENED]"
+"""Stands for the name of a file that the pii screen failed on."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,12 @@ def ingest_piece(task: IngestTask) -> Ingested:
 
 def _put_shard(store: Store, task: IngestTask, shard_id: str, tables: Mapping[str, pa.Table]) -> Shard:
     encoded = {name: artefacts.encode(table) for name, table in tables.items()}
+    digests = {name: sha256(data).hexdigest() for name, data in encoded.items()}
     captures, documents = tables["captures"], tables["documents"]
     whole = captures.filter(pc.equal(captures["part"], 0))
     shard = Shard(
         source_id=task.piece.source_id,
-        shard_id=shard_id,
+        shard_id=_named(shard_id, digests),
         generation=0,
         record_file=captures["record_file"][0].as_py() if len(captures) else "",
         file_digest=task.piece.file_digest,
@@ -79,11 +84,17 @@ def _put_shard(store: Store, task: IngestTask, shard_id: str, tables: Mapping[st
         documents=len(documents),
         snapshots=len(tables["snapshots"]),
         text_bytes=int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
-        digests={name: sha256(data).hexdigest() for name, data in encoded.items()},
+        digests=digests,
     )
     for name, data in encoded.items():
         store.put(shard.name(name), data)
     return shard
+
+
+def _named(shard_id: str, digests: Mapping[str, str]) -> str:
+    """Name a shard by its content too: no other content can ever be put in its place."""
+    parts = [shard_id, *(digest for _, digest in sorted(digests.items()))]
+    return sha256(prefixed(*(part.encode() for part in parts))).hexdigest()[:16]
 
 
 def _redact_captures(captures: pa.Table, context: Context) -> pa.Table:
@@ -101,13 +112,16 @@ def _redact_captures(captures: pa.Table, context: Context) -> pa.Table:
     if not pii.rules:
         return captures
     found = pa.Table.from_batches([screens.look("pii", batch, pii)], schema=FINDINGS)
-    if len(found) == 0:
-        return captures
-    for column, name in (("record_file", "title"), ("uri", "uri")):
+    failed = pc.equal(found["rule"], screens.FAILED)
+    unseen = pc.is_in(ids, found["doc_id"].filter(failed).combine_chunks())
+    found = found.filter(pc.invert(failed))
+    for column, name, unknown in (("record_file", "title", NOT_SCREENED), ("uri", "uri", None)):
         of_column = found.filter(pc.equal(found["column"], name))
-        cleaned = apply.redact(batch.column(name), ids, of_column, context.rules())
+        cleaned = apply.redact(batch.column(name), ids, of_column, context.rules()).cast(pa.string())
+        # What could not be screened is not shown.
+        cleaned = pc.if_else(unseen, pa.scalar(unknown, pa.string()), cleaned)
         place = captures.schema.get_field_index(column)
-        captures = captures.set_column(place, captures.schema.field(place), cleaned.cast(pa.string()))
+        captures = captures.set_column(place, captures.schema.field(place), cleaned)
     return captures
 
 
@@ -135,7 +149,7 @@ class RepeatTask:
 
 
 def drop_repeats(task: RepeatTask) -> Shard:
-    """Turn documents that are known already into captures of outcome `repeat`."""
+    """Turn documents that are known already into captures of outcome `repeat`: a new shard, the old one is left."""
     store = task.context.store()
     documents = artefacts.decode(read_shard(store, task.shard, "documents"))
     captures = artefacts.decode(read_shard(store, task.shard, "captures"))
@@ -148,12 +162,16 @@ def drop_repeats(task: RepeatTask) -> Shard:
     place = captures.schema.get_field_index("outcome")
     captures = captures.set_column(place, captures.schema.field(place), outcome)
     encoded = {"captures": artefacts.encode(captures), "documents": artefacts.encode(documents)}
-    for name, data in encoded.items():
-        store.put(task.shard.name(name), data)
+    encoded["snapshots"] = read_shard(store, task.shard, "snapshots")
+    digests = {name: sha256(data).hexdigest() for name, data in encoded.items()}
     changed = {
+        "shard_id": _named(task.shard.shard_id, digests),
         "outcomes": count_values(captures["outcome"]),
         "documents": len(documents),
         "text_bytes": int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
-        "digests": {**task.shard.digests, **{name: sha256(data).hexdigest() for name, data in encoded.items()}},
+        "digests": digests,
     }
-    return Shard(**(asdict(task.shard) | changed))
+    shard = Shard(**(asdict(task.shard) | changed))
+    for name, data in encoded.items():
+        store.put(shard.name(name), data)
+    return shard

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from corpus_gov import apply, artefacts, manifest, policy, seal
 from corpus_gov.engine import split_by_range
-from corpus_gov.schemas import CLEAN, LEAF, TIME
+from corpus_gov.schemas import CLEAN, LEAF
+from corpus_gov.screens import FAILED
 from corpus_gov.stages import Context, Done, Shard, batches, count_values, read_shard
-from corpus_gov.stages.judging import META, findings_of
+from corpus_gov.stages.judging import META, findings_of, oldest_capture
 from corpus_gov.stages.looking import artefact_names
 from corpus_gov.store import Store
 
@@ -120,7 +121,7 @@ def _manifest_rows(
     columns |= {
         "uri": _redacted_uris(store, task, documents).cast(pa.string()),
         "uri_hmac": seal.uri_hmacs(documents["uri"].combine_chunks(), task.context.keys().seal),
-        "fetched_at": _oldest(store, task.oldest, documents),
+        "fetched_at": oldest_capture(store, task.oldest, documents),
         "rights_conflict": pc.fill_null(judged["rights_conflict"], pa.scalar(value=False)),
         "optout_digest": judged["optout_digest"],
         "aigc_state": pa.repeat(pa.scalar("not_screened"), n),
@@ -145,20 +146,13 @@ def _redacted_uris(store: Store, task: SettleTask, documents: pa.Table) -> pa.Ar
         return uris
     found = artefacts.get(store, names["findings.pii"])
     found = found.filter(pc.equal(found["column"], "uri"))
-    # The marker of a screen that failed is no span of the URI.
+    # The marker of a screen that failed is no span: what could not be screened is not shown.
+    everything = artefacts.get(store, names["findings.pii"])
+    failed = everything.filter(pc.equal(everything["rule"], FAILED))["doc_id"]
+    unseen = pc.is_in(documents["doc_id"].combine_chunks(), failed.combine_chunks())
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(by_rule), pa.string())))
-    return apply.redact(uris, documents["doc_id"].combine_chunks(), found, by_rule)
-
-
-def _oldest(store: Store, oldest: str | None, documents: pa.Table) -> pa.ChunkedArray:
-    """Use the oldest capture of documents that came in more than once."""
-    if oldest is None:
-        return documents["fetched_at"]
-    known = artefacts.get(store, oldest)
-    place = pc.index_in(documents["doc_id"], value_set=known["doc_id"].combine_chunks())
-    # As whole microseconds: the minimum of two columns is not defined for times.
-    mine, other = documents["fetched_at"].cast(pa.int64()), known["fetched_at"].take(place).cast(pa.int64())
-    return pc.min_element_wise(mine, other, skip_nulls=True).cast(TIME)
+    redacted = apply.redact(uris, documents["doc_id"].combine_chunks(), found, by_rule)
+    return pc.if_else(unseen, pa.scalar(None, redacted.type), redacted)
 
 
 @dataclass(frozen=True)
