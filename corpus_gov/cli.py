@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from corpus_gov import errors
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from corpus_gov.workspace import Workspace
 
 EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
@@ -28,6 +30,7 @@ EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
     errors.IntegrityError: 5,
     errors.GateError: 6,
     errors.SchemaError: 1,
+    errors.CorpusGovError: 1,
 }
 
 NAMES: Final = ("keep", "redact", "quarantine", "drop")
@@ -49,7 +52,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.")]
-Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as "4GB".')]
+Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as "4GB"; one over it ends the run.')]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, such as tcp://host:8786.")]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="Policy to use instead of the workspace's own.")]
 Rules = Annotated[Path | None, typer.Option("--rules", help="Folder of rule packs and policies to use instead.")]
@@ -61,8 +64,28 @@ def main() -> None:
     try:
         app()
     except errors.CorpusGovError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(EXIT[type(error)])
+        _end(error)
+    except ValueError as error:
+        from pydantic import ValidationError  # noqa: PLC0415 - heavy
+
+        if not isinstance(error, ValidationError):
+            raise
+        _end(_as_argument(error))
+
+
+def _end(error: errors.CorpusGovError) -> NoReturn:
+    """Print one line and leave with the exit code of the error's nearest class that has one."""
+    kind = next(kind for kind in type(error).__mro__ if kind in EXIT)
+    typer.echo(f"{kind.__name__}: {error}", err=True)
+    sys.exit(EXIT[kind])
+
+
+def _as_argument(error: "ValidationError") -> errors.ConfigError:
+    """Say in one line what is wrong with a value that came from the command line and not from a file."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"])) or "argument"
+    problem = first["msg"].removeprefix("String should have ")
+    return errors.ConfigError(f"{where}: found {first['input']!r:.80}, expected {problem}; give another")
 
 
 @app.command()
@@ -76,7 +99,7 @@ def init(
     """Make a workspace and its keys."""
     from corpus_gov import workspace  # noqa: PLC0415 - heavy imports wait until a command needs them
 
-    made = workspace.init(folder, name=name or folder.name, owner=owner, policy=policy)
+    made = workspace.init(folder, name=name or folder.resolve().name or "corpus", owner=owner, policy=policy)
     facts = {"workspace": str(folder), "id": made.settings.id, "keys": str(made.keys_folder), "policy": policy}
     if as_json:
         return _print_json(facts)
@@ -138,6 +161,7 @@ def run(
         files, folder = words[:-1], Path(words[-1])
         if not source:
             raise errors.ConfigError("run: --input needs --source ID, a name for where the files come from")
+        _check_source(source)
         workspace = pipeline.trial(folder, files, source)
         if policy or rules:
             workspace = _open(folder, policy or "trial", rules)
@@ -280,6 +304,21 @@ def _open(folder: Path, policy: str | None = None, rules: Path | None = None) ->
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
     return open_workspace(folder, policy=policy, rules_folder=rules)
+
+
+def _check_source(text: str) -> None:
+    """Refuse a name that no dossier can have, before anything is made for it."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from corpus_gov.config import SourceId  # noqa: PLC0415
+
+    try:
+        TypeAdapter(SourceId).validate_python(text)
+    except ValidationError as error:
+        raise errors.ConfigError(
+            f"--source: found {text!r}, expected 1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first; "
+            "give such a name"
+        ) from error
 
 
 def _date(text: str | None) -> date | None:

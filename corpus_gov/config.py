@@ -184,7 +184,13 @@ class Dossier(_Written):
         return tuple(key for key in REQUIRED[self.kind] if _at(self, key) is None)
 
     def status(self, as_of: date) -> Status:
-        """Say whether the dossier can carry a decision on that day; incomplete is reported before expired."""
+        """Say whether the dossier can carry a decision on that day.
+
+        A failed assessment makes a dossier of any kind invalid; incomplete is reported before expired.
+        """
+        outcomes = {one.outcome for one in (self.assessments.before, self.assessments.after) if one}
+        if "failed" in outcomes:
+            return "invalid"
         if self.kind == "unassessed":
             return "unassessed"
         if self.missing():

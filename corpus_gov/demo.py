@@ -1,5 +1,6 @@
 """A workspace made from the example corpus, for `corpus-gov demo` and the notebook."""
 
+import json
 import shutil
 from datetime import date
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,12 +8,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from corpus_gov import keys
+from corpus_gov import config, keys
 from corpus_gov.errors import ConfigError
-from corpus_gov.workspace import Release, Workspace, open_workspace
+from corpus_gov.workspace import SETTINGS, Release, Workspace, open_workspace
 
 AS_OF: Final = date(2026, 11, 1)
 """The demo's own date: its dossiers and crawl are of that autumn, and its manifest never changes."""
+
+ANSWERS: Final = "answers.json"
+
+PARTS: Final = frozenset(
+    {
+        *("incoming", "sources", ANSWERS, SETTINGS, "captures", "snapshots", "documents", "artefacts", "batches"),
+        *("releases", "ledger", "lease", "reviews", "requests", "suppression"),
+    }
+)
+"""All that a demo consists of; a folder that holds anything else is left alone."""
 
 
 def examples() -> Path:
@@ -28,18 +39,55 @@ def prepare(folder: Path) -> Workspace:
     """Make the example corpus in `folder` and a workspace around it; an earlier demo there is replaced.
 
     Raises:
-        ConfigError: the folder holds something that is no demo.
+        ConfigError: the folder holds something that no demo made; nothing was removed.
     """
-    marker = folder / "answers.json"
-    if folder.exists() and any(folder.iterdir()) and not marker.is_file():
-        raise ConfigError(f"{folder}: found files that are no demo, expected an empty or new folder; name another")
     if folder.exists():
-        shutil.rmtree(folder)
+        _clear(folder)
     _script().make(folder)
     workspace = open_workspace(folder)
     if not workspace.keys_folder.exists():
         keys.Keys.create(workspace.keys_folder, workspace.root)
     return workspace
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo, and nothing that is not one."""
+    found = [] if not folder.is_dir() else sorted(folder.iterdir())
+    if folder.is_dir() and not found:
+        return
+    problem = _foreign(folder, {path.name for path in found})
+    if problem:
+        raise ConfigError(
+            f"{folder}: found {problem}, expected an empty or new folder, or an earlier demo; name another"
+        )
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _foreign(folder: Path, names: set[str]) -> str:
+    """Say what in the folder no demo made; "" where all of it is a demo's."""
+    if not folder.is_dir():
+        return "a file"
+    if missing := sorted({ANSWERS, SETTINGS} - names):
+        return f"files but no {missing[0]}"
+    if other := sorted(names - PARTS):
+        return f"{other[0]!r}, which no demo makes"
+    try:
+        settings = config.load_settings((folder / SETTINGS).read_text(encoding="utf-8"), SETTINGS)
+        inputs = set(json.loads((folder / ANSWERS).read_bytes())["records"])
+    except (ConfigError, OSError, ValueError, KeyError, TypeError):
+        return f"a {SETTINGS} or {ANSWERS} that no demo wrote"
+    own = config.load_settings((examples() / SETTINGS).read_text(encoding="utf-8"), SETTINGS)
+    if settings.id != own.id:
+        return f"the workspace {settings.id!r}"
+    # What somebody wanted to try on a demo is somebody's all the same.
+    inputs |= {f"sources/{path.name}" for path in (examples() / "sources").iterdir()}
+    present = (path for name in ("incoming", "sources") for path in (folder / name).rglob("*") if not path.is_dir())
+    added = sorted({path.relative_to(folder).as_posix() for path in present} - inputs)
+    return f"{added[0]!r}, which no demo makes" if added else ""
 
 
 def an_interesting_document(release: Release) -> str:

@@ -76,8 +76,8 @@ class Draft:
         if before and before.reading == _reading(record):
             return _entry(replace(record, outcome="repeat"), digest, identity)
         found = extract(record)
-        if not found.readable:
-            return _entry(replace(record, outcome="rejected", reason="undecodable"), digest)
+        if found.reject:
+            return _entry(replace(record, outcome="rejected", reason=found.reject), digest)
         if not found.text.strip():
             return _entry(replace(record, outcome="skipped", reason="no_text"), digest)
         if before:

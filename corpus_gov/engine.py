@@ -5,11 +5,17 @@ store. A task may run twice, so it only puts content-addressed artefacts. An err
 as a value: Dask would otherwise write the task's arguments, which name input files, to its log.
 """
 
+import asyncio
 import logging
 import os
+import re
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -23,6 +29,19 @@ R = TypeVar("R")
 
 RANGES_MAX: Final = 4096
 """Most key ranges of one grouping; more would make row groups too small to read well."""
+
+CONNECT_SECONDS: Final = 10
+"""How long a scheduler has to answer, and then to have a worker."""
+
+MUST_AGREE: Final = (
+    "corpus-gov", "pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer",
+)  # fmt: skip
+"""Distributions whose versions are the client's on every worker: a release is made by one version of each."""
+
+MEMORY_LEAST: Final = 512_000_000
+"""Bytes below which a worker that has loaded the libraries would be ended before it did anything."""
+
+_MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B")
 
 Progress = Callable[[str, int, int, Any], None]
 """(stage, done, all, result of the task that just ended)"""
@@ -42,13 +61,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Call(Generic[T, R]):
-    """A function that returns its exception as a Failure."""
+    """A function that returns its exception as a Failure.
+
+    Attributes:
+        function: what to run.
+        versions: of MUST_AGREE in the client, where a worker may have others; one that joins late is caught too.
+    """
 
     function: Callable[[T], R]
+    versions: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def __call__(self, item: T) -> R | Failure:
         """Run the function; every exception becomes a value and is raised again by the client."""
         try:
+            if self.versions and self.versions != own_versions():
+                _refuse_other("a worker", dict(own_versions()), dict(self.versions))
             return self.function(item)
         except CorpusGovError as error:
             return Failure(type(error), str(error))
@@ -68,14 +95,37 @@ def _place(error: BaseException) -> str:
     return place
 
 
+@cache
+def own_versions() -> tuple[tuple[str, str], ...]:
+    """Return the versions of MUST_AGREE in this process."""
+    return tuple((name, version(name)) for name in MUST_AGREE)
+
+
+def _refuse_other(where: str, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Raise ConfigError where versions differ."""
+    differ = [f"{name} {found[name]} instead of {own}" for name, own in expected.items() if found[name] != own]
+    if differ:
+        raise ConfigError(
+            f"--scheduler: {where} has {', '.join(differ)}; install the versions of this machine on every worker"
+        )
+
+
 class Engine:
     """Workers for the length of a `with` block.
 
     Args:
-        workers: processes to start; 1 runs in this process, None starts one a core.
-        memory: limit for each worker, such as "4GB"; a worker over it is ended and the run fails loudly.
-        scheduler: address of a running Dask scheduler, whose workers must see the same store.
+        workers: processes to start, None for one a core. 1 without `memory` starts none: tasks run in this
+            process, in a thread, without a limit.
+        memory: limit for each worker, such as "4GB"; there is a process then even for one worker. A worker that
+            reaches 95 % of it is ended, and the run fails with SourceError. Where it is None, each of several
+            workers gets an equal share of the machine's memory.
+        scheduler: address of a running Dask scheduler, whose workers must see the same store and have the same
+            versions of MUST_AGREE; what they do when memory runs short is their own configuration.
         progress: called in the client after each task.
+
+    Raises:
+        ConfigError: an argument is wrong; on entering the block: the scheduler cannot be reached or has no
+            worker, or a worker has other versions.
     """
 
     def __init__(
@@ -91,55 +141,93 @@ class Engine:
             raise ConfigError(f"--workers: found {workers!r}, expected 1 or more")
         if scheduler is not None and (workers is not None or memory is not None):
             raise ConfigError("--scheduler: its workers are already running; leave --workers and --memory out")
+        if memory is not None:
+            _check_memory(memory)
         self.workers = workers or (os.cpu_count() or 1)
         self.progress = progress
         self._memory = memory
         self._scheduler = scheduler
         self._client: Any = None
-        self._spill: tempfile.TemporaryDirectory[str] | None = None
+        self._started = ExitStack()
 
     def __enter__(self) -> Self:
         """Start the workers, or connect to the scheduler."""
-        import dask  # noqa: PLC0415 - half a second that the help page need not pay
-        import distributed  # noqa: PLC0415
-
         # Messages of a worker quote keys and arguments of tasks; failures reach the user through Failure.
         for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        if self._scheduler is not None:
-            self._client = distributed.Client(self._scheduler, set_as_default=False, timeout="30s")
-            self.workers = max(1, sum(self._client.nthreads().values()))
-            return self
-        self._spill = tempfile.TemporaryDirectory(prefix="corpus-gov-")
-        settings = {
-            "distributed.logging": {"distributed": "critical"},
-            "distributed.worker.memory.spill-compression": None,
-            # The profiler holds a task's frames in another thread, and an HTML tree must not be dropped there.
-            "distributed.worker.profile.enabled": False,
-            "temporary-directory": self._spill.name,
-        }
-        with dask.config.set(settings):
-            self._client = distributed.Client(
-                processes=self.workers > 1,
-                n_workers=self.workers,
-                threads_per_worker=1,
-                memory_limit=self._memory or "auto",
-                dashboard_address="127.0.0.1:0",
-                local_directory=self._spill.name,
-                set_as_default=False,
-            )
+        try:
+            if self._scheduler is None:
+                self._start()
+            else:
+                self._connect(self._scheduler)
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop what was started and remove the spill folder."""
+        """Stop what was started and remove the workers' folder."""
+        self._stop()
+
+    def _start(self) -> None:
+        import dask  # noqa: PLC0415 - half a second that the help page need not pay
+        import distributed  # noqa: PLC0415
+
+        folder = self._started.enter_context(tempfile.TemporaryDirectory(prefix="corpus-gov-"))
+        processes = self.workers > 1 or self._memory is not None
+        settings = {
+            "distributed.logging": {"distributed": "critical"},
+            # Workers hold no tables, so there is nothing to spill; and a worker that pauses because memory is
+            # short waits for memory that nobody frees: it would hang for ever without a word. Only the limit
+            # itself ends it.
+            "distributed.worker.memory.target": False,
+            "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.pause": False,
+            "distributed.worker.memory.terminate": 0.95,
+            # The profiler holds a task's frames in another thread, and an HTML tree must not be dropped there.
+            "distributed.worker.profile.enabled": False,
+            "temporary-directory": folder,
+        }
+        # For as long as workers run: one that is started again after it died reads them anew.
+        self._started.enter_context(dask.config.set(settings))
+        self._client = distributed.Client(
+            processes=processes,
+            n_workers=self.workers,
+            threads_per_worker=1,
+            # 0 is no limit: this process cannot be ended and started again.
+            memory_limit=(self._memory or "auto") if processes else 0,
+            dashboard_address="127.0.0.1:0",
+            local_directory=folder,
+            set_as_default=False,
+        )
+
+    def _connect(self, address: str) -> None:
+        """Connect to a running scheduler and compare the versions of its workers with ours."""
+        import distributed  # noqa: PLC0415
+
+        _check_scheduler(address)
+        try:
+            self._client = distributed.Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise ConfigError(
+                f"--scheduler {address!r}: found no worker within {CONNECT_SECONDS} s, expected one at least; "
+                "start one with `dask worker`"
+            ) from error
+        expected = dict(own_versions())
+        for worker, found in sorted(self._client.run(_asking(MUST_AGREE)).items()):
+            _refuse_other(f"worker {worker}", found, expected)
+        self.workers = max(1, sum(self._client.nthreads().values()))
+
+    def _stop(self) -> None:
         if self._client is not None:
             self._client.close()
             if self._scheduler is None and self._client.cluster is not None:
                 self._client.cluster.close()
-        if self._spill is not None:
-            self._spill.cleanup()
+            self._client = None
+        self._started.close()
 
     def map(self, stage: str, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """Run `function` on every item; results come in the order of the items.
@@ -152,7 +240,8 @@ class Engine:
 
         if self._client is None:
             raise RuntimeError("the engine is not running; use it in a with block")
-        futures = self._client.map(Call(function), items, pure=False, retries=0)
+        call = Call(function, own_versions() if self._scheduler is not None else ())
+        futures = self._client.map(call, items, pure=False, retries=0)
         place = {future.key: index for index, future in enumerate(futures)}
         results: list[Any] = [None] * len(items)
         completed = distributed.as_completed(futures, loop=self._client.loop, with_results=True)
@@ -186,6 +275,61 @@ class Engine:
             reduce: takes (shards, range number).
         """
         return self.map(stage, reduce, [(tuple(shards), number) for number in range(ranges)])
+
+
+def _check_memory(memory: str) -> None:
+    import dask.utils  # noqa: PLC0415
+
+    if not _MEMORY.fullmatch(memory):
+        raise ConfigError(f"--memory: found {memory!r}, expected a size such as '4GB'; correct it")
+    if dask.utils.parse_bytes(memory) < MEMORY_LEAST:
+        raise ConfigError(
+            f"--memory: found {memory!r}, expected {MEMORY_LEAST // 1_000_000}MB or more: "
+            "the libraries alone take most of that; give more, or leave it out"
+        )
+
+
+def _check_scheduler(address: str) -> None:
+    """Ask who is there before a client is made: one that could not connect keeps trying when it is closed."""
+    try:
+        # In a thread of its own, because a notebook's thread runs an event loop already.
+        with ThreadPoolExecutor(1) as pool:
+            kind = pool.submit(asyncio.run, asyncio.wait_for(_kind(address), CONNECT_SECONDS)).result()
+    except Exception as error:  # what is no scheduler may answer anything
+        raise ConfigError(
+            f"--scheduler {address!r}: found nothing that answers within {CONNECT_SECONDS} s ({type(error).__name__}), "
+            "expected a running Dask scheduler; start it with `dask scheduler`, or correct the address"
+        ) from error
+    if kind != "Scheduler":
+        raise ConfigError(
+            f"--scheduler {address!r}: found a {kind}, expected a scheduler; give the scheduler's address"
+        )
+
+
+async def _kind(address: str) -> str:
+    import distributed  # noqa: PLC0415
+
+    security = distributed.Security().get_connection_args("client")
+    async with distributed.core.rpc(address, timeout=CONNECT_SECONDS, connection_args=security) as there:
+        return str((await there.identity())["type"])
+
+
+def _asking(names: Sequence[str]) -> Callable[[], dict[str, str]]:
+    """Return a function that reads versions where it runs."""
+
+    # A function inside a function travels by value: it runs also where corpus_gov is not installed.
+    def installed() -> dict[str, str]:
+        import importlib.metadata  # noqa: PLC0415
+
+        found = {}
+        for name in names:
+            try:
+                found[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                found[name] = "(not installed)"
+        return found
+
+    return installed
 
 
 def ranges_for(rows: int, rows_a_range: int) -> int:

@@ -1,13 +1,20 @@
 """Everything that is known of one document, from its manifest row back to its bytes in the input."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from corpus_gov.errors import ConfigError
+from corpus_gov import artefacts
+from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.stages import Shard, read_shard
+from corpus_gov.store import Store
 from corpus_gov.workspace import Release
+
+COMPRESSED: Final = (".gz", ".zst")
+"""Ends of the names of JSONL files whose records are counted in the decompressed stream."""
 
 
 def explain(release: Release, doc_id: str) -> dict[str, Any]:
@@ -25,45 +32,97 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
 
     Raises:
         ConfigError: no such document, or more than one.
+        IntegrityError: a file is not what was written, or the row names a shard that no batch does.
     """
+    run = release.run
     row = _row(release, doc_id)
-    doc_id = row["doc_id"]
-    findings = _of(release.table("findings"), doc_id)
-    workspace = release.workspace
-    dossier = workspace.dossiers.get(row["source_id"])
+    home, others = _shards(release, run, row)
+    store = release.workspace.store
+    findings = _measured(store, run, home, "findings", row["doc_id"])
+    dossier = release.workspace.dossiers.get(row["source_id"])
+    captures = [
+        capture
+        for shard in (home, *others)
+        for capture in _rows(read_shard(store, shard, "captures"), pc.field("doc_id") == row["doc_id"])
+    ]
     return {
         "release": release.name,
         "manifest": row,
         "source": dossier.model_dump(mode="json", exclude_none=True) if dossier else None,
-        "captures": _of(release.table("captures"), doc_id),
-        "findings": findings,
-        "clauses": _clauses(release, row),
-        "edits": _edits(release, row, findings),
+        "captures": captures,
+        "findings": [finding for found in findings.values() for finding in found],
+        "clauses": _clauses(run, row, _measured(store, run, home, "signals", row["doc_id"])),
+        "edits": _edits(run, row, [finding for found in findings.values() for finding in found]),
         "relatives": _relatives(release, row),
     }
 
 
 def _row(release: Release, doc_id: str) -> dict[str, Any]:
-    manifest = release.table("manifest")
-    rows = manifest.filter(pc.starts_with(manifest["doc_id"], doc_id.lower())).to_pylist()
-    if len(rows) != 1:
+    which, found, holder = pc.starts_with(pc.field("doc_id"), doc_id.lower()), 0, b""
+    for data in _manifest(release):
+        # Few letters may begin many documents: they are counted before a row is read.
+        if n := pq.read_table(pa.BufferReader(data), columns=["doc_id"], filters=which).num_rows:
+            found, holder = found + n, data
+    if found != 1:
         raise ConfigError(
-            f"{release.name}: {len(rows)} documents begin with {doc_id!r}, expected one; give more of the doc_id"
+            f"{release.name}: {found} documents begin with {doc_id!r}, expected one; give more of the doc_id"
         )
-    found: dict[str, Any] = rows[0]
-    return found
+    return _rows(holder, which)[0]
 
 
-def _of(table: pa.Table, doc_id: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.filter(pc.equal(table["doc_id"], doc_id)).to_pylist()
+def _manifest(release: Release) -> Iterator[bytes]:
+    """Read the files of the manifest, one at a time."""
+    for name in release.files:
+        if name.startswith(f"releases/{release.name}/manifest/"):
+            yield release.workspace.store.read(name)
+
+
+def _rows(data: bytes, which: pc.Expression, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """Read some rows of a Parquet file; row groups whose statistics rule them out are not decoded."""
+    table = pq.read_table(pa.BufferReader(data), columns=columns, filters=which)
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
-def _clauses(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _shards(release: Release, run: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Shard, list[Shard]]:
+    """Return the shard that holds the document, and those of its source that may hold further captures of it.
+
+    Raises:
+        IntegrityError: no batch names the shard of the manifest row.
+    """
+    known = set(run["shards"])
+    mine = [s for s in release.workspace.shards() if s.source_id == row["source_id"] and s.ref in known]
+    home = [shard for shard in mine if shard.ref == row["shard"]]
+    if not home:
+        raise IntegrityError(
+            f"{release.name}: the row of {row['doc_id']} names shard {row['shard']!r}, which no batch of source "
+            f"{row['source_id']!r} names; restore ledger and batches from a copy"
+        )
+    # A capture that a document was not made of is there as a repeat, or was barred after the document came in.
+    return home[0], [s for s in mine if s is not home[0] and (s.outcomes.get("repeat") or s.outcomes.get("suppressed"))]
+
+
+def _measured(
+    store: Store, run: Mapping[str, Any], shard: Shard, family: str, doc_id: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Read a document's rows of the shard's artefacts of a family, by the part of their kind after the dot."""
+    names = run["artefacts"].get(shard.ref, {})
+    return {
+        kind.partition(".")[2]: _rows(artefacts.read(store, name), pc.field("doc_id") == doc_id)
+        for kind, name in sorted(names.items())
+        if kind.startswith(f"{family}.")
+    }
+
+
+def _clauses(
+    run: Mapping[str, Any], row: Mapping[str, Any], signals: Mapping[str, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
     """Evaluate nothing again: show each clause with the recorded values it reads, and whether it spoke."""
     spoke = {reason["code"].split(":")[0] for reason in row["reasons"]}
-    signals = (_of(release.table("signals"), row["doc_id"]) or [{}])[0]
-    values = {name: _scaled(name, value) for name, value in signals.items()}
+    values: dict[str, Any] = {}
+    for family, rows in signals.items():
+        for measured in rows:
+            values |= {f"{family}.{name}": _scaled(family, name, value) for name, value in measured.items()}
     values |= {f"rights.{key}": row[f"rights_{key}"] for key in ("state", "basis", "licence", "conflict")}
     values |= {"optout.state": row["optout_state"], "n_chars": values.get("quality.n_chars")}
     return [
@@ -75,29 +134,26 @@ def _clauses(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]:
             "values": {name: values[name] for name in clause["columns"] if name in values},
             "why": clause["why"],
         }
-        for clause in release.run["policy"]["clauses"]
+        for clause in run["policy"]["clauses"]
     ]
 
 
-def _scaled(name: str, value: Any) -> Any:
+def _scaled(family: str, column: str, value: Any) -> Any:
     """Show shares as a policy sees them."""
     if not isinstance(value, int):
         return value
     from importlib import import_module  # noqa: PLC0415 - only for the families at hand
 
-    family, _, column = name.partition(".")
-    if not column:
-        return value
     field = import_module(f"corpus_gov.signals.{family}").SCHEMA.field(column)
     scale = (field.metadata or {}).get(b"scale")
     return value / int(scale) if scale else value
 
 
-def _edits(release: Release, row: Mapping[str, Any], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _edits(run: Mapping[str, Any], row: Mapping[str, Any], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Say which spans of the released text were replaced, by what."""
     if row["disposition"] != "redact":
         return []
-    placeholders = release.run["policy"]["placeholders"]
+    placeholders = run["policy"]["placeholders"]
     return [
         {
             "column": f["column"],
@@ -115,9 +171,18 @@ def _edits(release: Release, row: Mapping[str, Any], findings: list[dict[str, An
 def _relatives(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     if row["cluster_id"] is None:
         return []
-    manifest = release.table("manifest", ["doc_id", "uri", "disposition", "cluster_id", "representative_id"])
-    rows: list[dict[str, Any]] = manifest.filter(pc.equal(manifest["cluster_id"], row["cluster_id"])).to_pylist()
-    return [other for other in rows if other["doc_id"] != row["doc_id"]]
+    columns = ["doc_id", "uri", "disposition", "cluster_id", "representative_id"]
+    which = (pc.field("cluster_id") == row["cluster_id"]) & (pc.field("doc_id") != row["doc_id"])
+    return [other for data in _manifest(release) for other in _rows(data, which, columns)]
+
+
+def _place(capture: Mapping[str, Any]) -> str:
+    """Say where in its file a record lies, in the terms of the format."""
+    if capture["record_type"] == "row":
+        return f"row {capture['record_offset']}"
+    place = f"bytes {capture['record_offset']}+{capture['record_length']}"
+    compressed = capture["record_type"] == "line" and capture["record_file"].lower().endswith(COMPRESSED)
+    return f"{place} of the decompressed stream" if compressed else place
 
 
 def lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -128,7 +193,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"  source     {row['source_id']}" + (f" ({facts['source']['kind']})" if facts["source"] else " (no dossier)")
     for capture in facts["captures"]:
         yield (
-            f"  captured   {capture['record_file']} bytes {capture['record_offset']}+{capture['record_length']}, "
+            f"  captured   {capture['record_file']} {_place(capture)}, "
             f"file sha256 {capture['file_digest'][:16]}…, {capture['fetched_at'] or 'time unknown'}, "
             f"{capture['outcome']}"
         )

@@ -6,10 +6,12 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
+import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from corpus_gov import markup
+from corpus_gov.kernels.nesting import too_deep
 from corpus_gov.sources import Record, instant, storable
 from corpus_gov.sources.charset import decode, is_binary
 
@@ -51,8 +53,9 @@ class Extracted:
     charset_used: str | None = None
     replaced: int = 0
     """Bytes that did not decode."""
-    readable: bool = True
-    """False where too much of it did not decode for the rest to be text."""
+    reject: str | None = None
+    """Why it gives no text: undecodable (too much did not decode for the rest to be text), too_deep (its markup
+    would take a parser longer than its length explains)."""
 
 
 def extract(record: Record) -> Extracted:
@@ -77,14 +80,16 @@ def extract(record: Record) -> Extracted:
         "charset_declared": source.declared,
         "charset_used": source.used,
         "replaced": source.replaced,
-        "readable": source.replaced * MAX_REPLACED_SHARE <= len(body) and not is_binary(body, source.used),
     }
-    if not known["readable"]:
-        return Extracted(HTML_EXTRACTOR if html else TEXT_EXTRACTOR, "", **known)
+    if source.replaced * MAX_REPLACED_SHARE > len(body) or is_binary(body, source.used):
+        return Extracted(HTML_EXTRACTOR if html else TEXT_EXTRACTOR, "", reject="undecodable", **known)
+    text = storable(source.text)
     stated = markup.from_headers(record.headers)
     if not html:
-        return Extracted(TEXT_EXTRACTOR, storable(source.text), markup=_joined(stated), **known)
-    return _page(storable(source.text), stated, known)
+        return Extracted(TEXT_EXTRACTOR, text, markup=_joined(stated), **known)
+    if too_deep(np.frombuffer(text.encode(), np.uint8)):
+        return Extracted(HTML_EXTRACTOR, "", reject="too_deep", **known)
+    return _page(text, stated, known)
 
 
 def _fields(record: Record) -> Extracted:

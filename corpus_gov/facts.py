@@ -237,6 +237,8 @@ def _rights(
     claimed = pc.and_(seen[OWNER], pc.invert(permitted))
     banned = pc.or_(forbidden, pc.equal(columns["optout"]["state"][1], "denied"))
     unclear = pc.or_(pc.or_(conditional, claimed), failed if screened else pa.array(np.ones(n, bool)))
+    # A signal that nobody evaluated may be a ban.
+    unclear = pc.or_(unclear, pc.equal(columns["optout"]["state"][1], "unknown"))
     cases = pa.StructArray.from_arrays([banned, unclear], names=list("ab"))
     ip_risk = pc.case_when(cases, "ban_on_reuse", "unknown", "none_found").cast(pa.string())
     # A claim of ownership does not move the state, so its rules do not speak for it.

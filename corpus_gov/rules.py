@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -166,6 +166,8 @@ def concern(packs: Sequence[RulePack], screen: str) -> RulePack:
     return RulePack(name=screen, version=1, rules=tuple(rules))
 
 
+# Keyed by what the file says: a pack that was edited is read anew, in a process of any age.
+@lru_cache(maxsize=32)
 def read_pack(data: bytes, where: str, name: str) -> RulePack:
     """Parse the bytes of one pack.
 

@@ -19,7 +19,6 @@ from typing import Any, Final
 import pyarrow as pa
 
 from corpus_gov import artefacts, config, keys, schemas
-from corpus_gov import policy as policies
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Ledger, Signer
@@ -51,6 +50,7 @@ class Workspace:
     recovered: list[str] = field(default_factory=list, repr=False)
     """What taking the lease finished or discarded of an interrupted run."""
     _held: list[Lease] = field(default_factory=list, repr=False)
+    _context: Context | None = field(default=None, repr=False)
 
     @property
     def store(self) -> Store:
@@ -81,19 +81,27 @@ class Workspace:
         return Ledger(self.store, f"corpus-gov/{self.settings.id}")
 
     def context(self) -> Context:
-        """Return what tasks need."""
-        return Context(
+        """Return what tasks need, pinned to what rules and policy say.
+
+        Rules are read again when the lease is taken, so an edited pack counts from the next run on, and one run
+        goes by one reading of them.
+        """
+        if self._context is not None:
+            return self._context
+        found = Context(
             url=self.url,
             keys_folder=str(self.keys_folder),
             packs=self.settings.packs,
             rules_folder=str(self.rules_folder) if self.rules_folder else None,
             policy=self.policy or self.settings.policy,
-        )
+        ).with_refs()
+        if self._held:
+            self._context = found
+        return found
 
     def policy_in_force(self) -> Policy:
         """Load the policy."""
-        context = self.context()
-        return policies.load(context.policy, context.folder())
+        return self.context().policy_in_force()
 
     @contextmanager
     def writing(self) -> Iterator[Lease]:
@@ -115,6 +123,7 @@ class Workspace:
                 yield lease
             finally:
                 self._held.pop()
+                self._context = None
 
     def shards(self) -> list[Shard]:
         """Return every live shard, ascending by source and shard: what the committed batches name.

@@ -88,7 +88,7 @@ def write_delivery(path: Path, answers: Answers) -> None:
     for n, row in enumerate(rows):
         published = f"2026-{1 + n % 9:02d}-{1 + n % 28:02d}T06:00:00Z"
         entry = {"link": row.uri, "headline": row.title, "body": row.text, "published": published,
-                 "consent": f"C-2026-{n:04d}"}  # fmt: skip
+                 "taken": f"2026-09-{1 + n // 2:02d}T06:00:00Z", "consent": f"C-2026-{n:04d}"}  # fmt: skip
         lines.append(json.dumps(entry, ensure_ascii=False).encode())
         answers.document(DELIVERY, "delivery", row.uri, row.truth)
     for line in lines[8:10]:

@@ -13,6 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import small_corpus
 
+from corpus_gov import cli
+from corpus_gov.errors import CorpusGovError, StoreError
+from corpus_gov.store import Missing
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
@@ -87,6 +91,73 @@ def test_init_then_run_asks_for_a_dossier(environment, tmp_path):
 
     assert done.returncode == 2
     assert "sources/<source_id>.yaml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "name"),
+    [(Missing, 4, "StoreError"), (StoreError, 4, "StoreError"), (CorpusGovError, 1, "CorpusGovError")],
+)
+def test_exit_code_of_a_subclass_is_that_of_its_class(monkeypatch, capsys, kind, code, name):
+    """An error without an exit code of its own ends as the class above it, in one line."""
+
+    def fail() -> None:
+        raise kind("x: not there")
+
+    monkeypatch.setattr(cli, "app", fail)
+
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+
+    assert end.value.code == code
+    assert capsys.readouterr().err == f"{name}: x: not there\n"
+
+
+def test_init_here_takes_the_name_of_the_folder(environment, tmp_path):
+    """`init .` names the workspace after the folder that it is run in."""
+    folder = tmp_path / "my-corpus"
+    folder.mkdir()
+    command = [sys.executable, "-m", "corpus_gov.cli", "init", "."]
+
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert 'name = "my-corpus"' in (folder / "corpus-gov.toml").read_text()
+
+
+def test_init_with_an_empty_owner_is_one_line(environment, tmp_path):
+    """An argument that the configuration refuses is a ConfigError, and nothing is made."""
+    done = call(environment, "init", str(tmp_path / "w"), "--owner", "")
+
+    assert done.returncode == 2
+    assert done.stderr == "ConfigError: owner: found '', expected at least 1 character; give another\n"
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_bad_source_name_makes_nothing(environment, tmp_path):
+    """--source is looked at before a workspace is made for it."""
+    small_corpus.write_inputs(tmp_path / "inputs")
+
+    done = call(
+        environment, "run", "--input", str(tmp_path / "inputs/a.jsonl"), "--source", "My Source", str(tmp_path / "w")
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("ConfigError: --source: found 'My Source'")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_not_there_ends_in_time(environment, workspace):
+    """An unreachable --scheduler is a ConfigError with the address, in ten seconds and the time that a command takes to start."""
+    start = time.perf_counter()
+
+    done = call(environment, "run", str(workspace), "--scheduler", "tcp://127.0.0.1:1")
+
+    assert time.perf_counter() - start < 40
+    assert done.returncode == 2
+    assert "ConfigError: --scheduler 'tcp://127.0.0.1:1'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_diff_of_equal_releases_is_empty(environment, workspace):

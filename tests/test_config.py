@@ -153,6 +153,19 @@ def test_dossier_without_what_its_kind_needs_is_invalid(kind: str) -> None:
     assert (complete.status(TODAY), complete.missing()) == ("valid", ())
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["own", "unassessed"])
+def test_failed_assessment_makes_a_dossier_invalid(kind: str, when: str) -> None:
+    """A source that failed an assessment carries no decision, whatever else its dossier says; a passed one does."""
+    text = PLAIN.replace("unassessed", kind) + COMPLETE.get(kind, "")
+    assessment = f"assessments: {{{when}: {{day: 2026-03-01, by: Data office, outcome: %s}}}}\n"
+
+    assert load_dossier(text + assessment % "failed", "web.yaml").status(TODAY) == "invalid"
+    assert load_dossier(text + assessment % "passed", "web.yaml").status(TODAY) == load_dossier(
+        text, "web.yaml"
+    ).status(TODAY)
+
+
 def test_dossier_expires_after_its_last_day() -> None:
     """The last valid day is still valid; the next is not; an incomplete dossier is reported as that."""
     dossier = load_dossier(PLAIN.replace("unassessed", "commercial") + COMPLETE["commercial"], "web.yaml")

@@ -1,14 +1,17 @@
 """Workers: order of results, errors without arguments, key ranges, a scheduler started by hand."""
 
 import os
+import time
 
+import distributed
 import pyarrow as pa
 import pytest
 from cluster import cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_gov.engine import Engine, ranges_for, split_by_range
+from corpus_gov import engine as engine_module
+from corpus_gov.engine import Call, Engine, Failure, own_versions, ranges_for, split_by_range
 from corpus_gov.errors import ConfigError, IntegrityError, SourceError
 
 
@@ -26,6 +29,42 @@ def refuse(number: int) -> int:
 
 def die(number: int) -> None:
     os._exit(1)
+
+
+def eat(number: int) -> None:
+    kept = []
+    while True:
+        kept.append(b"x" * 50_000_000)
+        time.sleep(0.02)
+
+
+def process(number: int) -> int:
+    return os.getpid()
+
+
+def pause_fraction(dask_worker) -> float | bool:
+    return dask_worker.memory_manager.memory_pause_fraction
+
+
+def other_versions() -> tuple[tuple[str, str], ...]:
+    """Versions of a machine that has another numba."""
+    return tuple((name, "0.0" if name == "numba" else number) for name, number in own_versions())
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Wait for a scheduler for a second only."""
+    monkeypatch.setattr(engine_module, "CONNECT_SECONDS", 1)
+
+
+@pytest.fixture
+def small_cluster():
+    """A scheduler with one worker, both in this process; the test may take the worker away."""
+    local = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    )
+    with local:
+        yield local
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -49,9 +88,44 @@ def test_errors_keep_their_class_and_lose_their_words():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_dead_worker_says_what_to_do(capfd):
-    """A worker that dies again and again fails the run with the stage and the remedy."""
-    with Engine(workers=2) as engine, pytest.raises(SourceError, match=r"a worker died.*smaller shards"):
-        engine.map("die", die, [1])
+    """A worker that dies again and again fails the run with the remedy; the one started after it has its settings."""
+    with Engine(workers=2) as engine:
+        with pytest.raises(SourceError, match=r"a worker died.*smaller shards"):
+            engine.map("die", die, [1])
+        engine._client.wait_for_workers(2, timeout=60)
+
+        assert set(engine._client.run(pause_fraction).values()) == {False}
+    assert "WARNING" not in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_one_worker_over_its_limit_fails():
+    """A single worker with a limit that needs far more ends the run; it neither hangs nor takes the machine."""
+    with Engine(workers=1, memory="600MB") as engine, pytest.raises(SourceError, match="memory limit"):
+        engine.map("eat", eat, [1])
+
+
+def test_one_worker_without_a_limit_runs_here_and_never_pauses():
+    """Without --memory one worker is this process, which nothing pauses whatever it holds."""
+    with Engine(workers=1) as engine:
+        assert engine.map("process", process, [1]) == [os.getpid()]
+        (worker,) = engine._client.cluster.workers.values()
+        assert worker.memory_manager.memory_limit is None
+
+
+@pytest.mark.slow
+def test_one_worker_with_a_limit_is_a_process():
+    """With --memory one worker is a process of its own, since only that can be ended."""
+    with Engine(workers=1, memory="1GB") as engine:
+        assert engine.map("process", process, [1]) != [os.getpid()]
+
+
+@pytest.mark.parametrize(("memory", "problem"), [("lots", "such as '4GB'"), ("100MB", "512MB or more")])
+def test_a_senseless_limit_is_refused(memory, problem):
+    """A limit that is no size, or that no worker could start under, is a mistake of its author."""
+    with pytest.raises(ConfigError, match=problem):
+        Engine(workers=1, memory=memory)
 
 
 def test_scheduler_excludes_local_options():
@@ -67,6 +141,62 @@ def test_a_scheduler_with_two_workers_started_by_hand(tmp_path):
         engine._client.wait_for_workers(2, timeout=60)
 
         assert engine.map("double", double, list(range(8))) == [2 * n for n in range(8)]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "host:port"])
+def test_a_scheduler_that_is_not_there(address):
+    """An address that nothing answers at is a ConfigError that names it and what to do."""
+    start = time.perf_counter()
+
+    with pytest.raises(ConfigError, match=f"{address}.*dask scheduler"), Engine(scheduler=address):
+        pass
+
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_scheduler_without_workers(small_cluster):
+    """A scheduler that has nobody to do the work is a ConfigError."""
+    small_cluster.scale(0)
+    small_cluster.sync(small_cluster._correct_state)
+
+    with pytest.raises(ConfigError, match="found no worker"), Engine(scheduler=small_cluster.scheduler_address):
+        pass
+
+
+def test_the_address_of_a_worker_is_no_scheduler(small_cluster):
+    """A worker's address in the scheduler's place is named as that."""
+    (worker,) = small_cluster.workers.values()
+
+    with pytest.raises(ConfigError, match="found a Worker"), Engine(scheduler=worker.address):
+        pass
+
+
+def test_a_worker_with_another_version_is_refused(small_cluster, monkeypatch):
+    """A worker whose numba is not the client's is named with both versions before anything runs."""
+    monkeypatch.setattr(engine_module, "own_versions", other_versions)
+
+    with (
+        pytest.raises(ConfigError, match=r"worker tcp://.* has numba .* instead of 0\.0"),
+        Engine(scheduler=small_cluster.scheduler_address),
+    ):
+        pass
+
+
+def test_a_worker_that_joins_late_is_compared_too():
+    """A task that arrives at a worker with other versions does not run; without versions to compare it does."""
+    refused = Call(double, other_versions())(2)
+
+    assert isinstance(refused, Failure)
+    assert refused.kind is ConfigError
+    assert "numba" in refused.message
+    assert Call(double, own_versions())(2) == Call(double)(2) == 4
+
+
+def test_versions_are_asked_for_where_nothing_is_installed():
+    """A worker without a distribution says so instead of failing."""
+    assert engine_module._asking(["no-such-distribution"])() == {"no-such-distribution": "(not installed)"}
 
 
 @given(st.lists(st.binary(min_size=4, max_size=4), max_size=50), st.integers(1, 9))

@@ -2,11 +2,16 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus_gov import markup
+from corpus_gov.drafts import Draft
 from corpus_gov.extract import FIELD_EXTRACTOR, HTML_EXTRACTOR, TEXT_EXTRACTOR, extract
-from corpus_gov.sources import Record
+from corpus_gov.kernels.nesting import too_deep
+from corpus_gov.sources import Piece, Record
 
 PAGE = """<!doctype html><html><head><title> A
 title </title>
@@ -136,7 +141,7 @@ def test_bytes_that_are_no_text_are_not_readable(body: bytes, label: str | None)
     """An image or archive served as a page is not passed on as text, whatever its label decodes."""
     found = extract(html(body, charset=label))
 
-    assert (found.readable, found.text) == (False, "")
+    assert (found.reject, found.text) == ("undecodable", "")
 
 
 @pytest.mark.parametrize("body", ["", "\x00", "<", "plain", "<p>" * 500, "&#0;&#xD800;", "<script>alert(1)</script>"])
@@ -146,3 +151,98 @@ def test_odd_pages_give_text_that_arrow_can_hold(body: str) -> None:
 
     assert "\x00" not in found.text
     found.text.encode()
+
+
+# --- pages that would stall a parser ----------------------------------------------------------------
+
+
+def each(form: str, n: int) -> str:
+    return "".join(form.format(i=i) for i in range(n))
+
+
+HOSTILE = {
+    "nested blocks": "<div>" * 32_000,
+    "nested and closed": "<div>" * 8_000 + "word" + "</div>" * 8_000,
+    "nested lists": "<ul><li>" * 8_000,
+    "paragraphs in blocks": "<div><p>" * 8_000,
+    "end tags of other elements": "<div></span>" * 8_000,
+    "end tags that a block holds": "<span><div></span>" * 8_000,
+    "end tags in comments": "<div><!-- </div> -->" * 8_000,
+    "end tags in scripts": "<div><script>'</div>'</script>" * 8_000,
+    "end tags in attributes": "<div><i title='</div>'></i>" * 8_000,
+    "end tags in lists of options": "<div><select></div></select>" * 8_000,
+    "end tags in cells": "<div><table><td></div></table>" * 8_000,
+    "style that is none": "<svg><style>" + "<div>" * 8_000,
+    "upper case": "<DIV>" * 8_000,
+    "unclosed formatting": each("<font color={i}>", 4_000),
+    "formatting opened again": each("<font color={i}><p>x", 2_000),
+    "formatting behind cells": each("<font color={i}><table><td></font></table>", 2_000) + "<p>x" * 2_000,
+    "unclosed bold, closed italics": "<b>x" * 20_000 + "</i>" * 20_000,
+    "attributes": "<div " + each("a{i}=1 ", 100_000) + ">",
+    "options": "<select>" + "<option>x</option>" * 20_000,
+}
+HARMLESS = {
+    "signs": "<" * 1_000_000,
+    "paragraphs": "<p>x" * 20_000,
+    "items": "<ul>" + "<li>x" * 20_000,
+    "rows": "<table>" + "<tr><td>x<td>y" * 20_000,
+    "breaks": "x<br>" * 20_000,
+    "blocks": "<div>x</div>" * 20_000,
+    "links that nobody closed": "<a href=x>x" * 20_000,
+    "tags in scripts": "<script>" + "'<div>'" * 20_000 + "</script>",
+    "tags in a comment": "<!--" + "<div>" * 20_000 + "-->",
+    "tags in an attribute": "<i title='" + "<div>" * 20_000 + "'>",
+    "depth of a page": "<div>" * 500 + "x" + "</div>" * 500,
+    "countries": "<select>" + "<option>x" * 500 + "</select>",
+    "bold": "<p><b>x</b> <i>y</i></p>" * 20_000,
+    "tag without an end": "<div " + "x" * 20_000,
+}
+
+
+@pytest.mark.parametrize("page", HOSTILE.values(), ids=HOSTILE)
+def test_a_page_that_would_stall_a_parser_is_rejected(page: str) -> None:
+    """What takes time beyond its length is not parsed, whatever hides its depth from a count of tags."""
+    found = extract(html(f"<p>A page.{page}"))
+
+    assert (found.reject, found.text, found.extractor) == ("too_deep", "", HTML_EXTRACTOR)
+
+
+@pytest.mark.parametrize("page", HARMLESS.values(), ids=HARMLESS)
+def test_a_long_page_is_not_a_deep_one(page: str) -> None:
+    """Elements that end without an end tag, and tags that are none, do not count."""
+    assert not too_deep(np.frombuffer(page.encode(), np.uint8))
+
+
+def test_a_deep_page_is_a_rejected_capture() -> None:
+    """The capture names the class, and there is no document."""
+    entry = Draft(Piece("s", "p", "f", "0" * 64, "warc"), frozenset()).judge(html("<div>" * 8_000))
+
+    assert (entry.capture["outcome"], entry.capture["reason"], entry.document) == ("rejected", "too_deep", None)
+
+
+MARKS = (
+    "<",
+    ">",
+    "/",
+    "!",
+    "--",
+    "-",
+    "'",
+    '"',
+    "=",
+    " ",
+    "a",
+    "div",
+    "<table>",
+    "<td>",
+    "<b>",
+    "</b>",
+    "<script",
+    "中",
+)
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
+def test_any_markup_is_followed_to_its_end(page: str) -> None:
+    """Tags that are cut off anywhere, and marks in any order, neither stop the scan nor count as deep."""
+    assert not too_deep(np.frombuffer(page.encode(), np.uint8))

@@ -157,12 +157,12 @@ def test_risk_is_unknown_when_nothing_looked() -> None:
 
 
 def test_optouts() -> None:
-    """A document without a row was not evaluated, and a denial is a ban on re-use."""
+    """A document without a row was not evaluated; a denial is a ban on re-use, and what is unknown may be one."""
     table = build(states=optouts("denied", "allowed", "unknown"))
 
     assert column(table, "optout.state") == ["denied", "allowed", "unknown", "not_evaluated"]
     assert column(table, "optout.digest") == ["ab", "ab", "ab", None]
-    assert column(table, "ip_risk") == ["ban_on_reuse", "none_found", "none_found", "none_found"]
+    assert column(table, "ip_risk") == ["ban_on_reuse", "none_found", "unknown", "none_found"]
 
 
 def test_signals_are_scaled_and_joined_by_id() -> None:

@@ -123,18 +123,72 @@ def test_unknown_times() -> None:
     [
         ({"http_status": 404}, "allowed"),
         ({"http_status": 403}, "allowed"),
+        ({"http_status": 429}, "unknown"),
         ({"http_status": 503}, "unknown"),
         ({"http_status": None}, "denied"),
         ({"http_status": 301}, "not_evaluated"),
         ({"body": b"\n<!doctype html><title>404</title>"}, "unknown"),
         ({"body": b"\0\1\2"}, "unknown"),
-        ({"kind": "ai_txt"}, "not_evaluated"),
+        ({"kind": "licence"}, "not_evaluated"),
+        ({"kind": "ai_txt"}, "unknown"),
+        ({"kind": "tdmrep", "body": b'[{"location": "/", "tdm-reservation": 1}]'}, "unknown"),
+        ({"kind": "tdmrep", "http_status": 404}, "not_evaluated"),
+        ({"kind": "ai_txt", "body": b"<!doctype html><title>404</title>"}, "not_evaluated"),
+        ({"kind": "ai_txt", "body": b" \n"}, "not_evaluated"),
+        ({"kind": "ai_txt", "host": "b.example"}, "not_evaluated"),
+        ({"body": ALLOW + b"Content-Signal: search=yes, ai-train=no\n"}, "unknown"),
+        ({"body": ALLOW + b"content-usage: train-ai=n\n"}, "unknown"),
+        ({"body": ALLOW + b"# Content-Signal: ai-train=no\n"}, "allowed"),
+        ({"body": DENY + b"Content-Signal: ai-train=yes\n"}, "denied"),
         ({"host": "b.example"}, "not_evaluated"),
     ],
 )
 def test_state_of_an_answer(answer: Mapping[str, Any], expected: str) -> None:
-    """4xx allows, 5xx and pages are unknown, a redirect or another host is no answer."""
+    """4xx allows; 429, 5xx, pages and signals that nobody evaluates are unknown; redirects say nothing."""
     assert states(asked({}), answers(answer)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("line", "signal"),
+    [
+        ("http:tdm-reservation: 1", True),
+        ("http:tdm-policy: https://a.example/policy.json", True),
+        ("http:content-usage: train-ai=n", True),
+        ("http:x-robots-tag: noai, noimageai", True),
+        ("http:x-robots-tag: gptbot: NOAI", True),
+        ("meta:robots: index,noimageai", True),
+        ("meta:tdm-reservation: 1", True),
+        ("http:x-robots-tag: noindex", False),
+        ("meta:robots: noindex, noarchive", False),
+        ("meta:robots: noaim", False),
+        ("notice: http:tdm-reservation: noai", False),
+        ("link:license: https://a.example/noai", False),
+    ],
+)
+def test_signals_in_the_page_are_not_overlooked(*, line: str, signal: bool) -> None:
+    """A reservation that nobody evaluates turns allowed and not evaluated into unknown, and leaves a denial."""
+    lines = pa.array([f"notice: x\n{line}\nnotice: y"] * 3 + [None], pa.large_string())
+    uris = ["https://a.example/open", "https://a.example/private/1", None, "https://a.example/open"]
+    documents = asked(*({"uri": uri} for uri in uris)).append_column("markup", lines)
+
+    found = states(documents, answers({}))
+
+    changed = ["unknown", "denied", "unknown", "allowed"]
+    assert found == (changed if signal else ["allowed", "denied", "not_evaluated", "allowed"])
+    assert states(documents, answers({}), RulePack("optout", 1, ())) == ["not_evaluated"] * 4
+
+
+def test_signals_count_as_of_the_fetch() -> None:
+    """An ai.txt that came after the last known state without one does not change what held before."""
+    snapshots = answers(
+        {"body": ALLOW},
+        {"kind": "ai_txt", "http_status": 404, "fetched_at": DAY - timedelta(days=1)},
+        {"kind": "ai_txt", "fetched_at": DAY + timedelta(days=1)},
+    )
+
+    found = states(asked({}, {"fetched_at": DAY + timedelta(days=2)}), snapshots)
+
+    assert found == ["allowed", "unknown"]
 
 
 def test_page_without_address_or_rule_is_not_evaluated() -> None:

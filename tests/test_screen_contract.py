@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pytest
@@ -41,7 +42,9 @@ def columns_of(rule: Rule) -> tuple[str, ...]:
 
 
 def texts(pack: RulePack) -> st.SearchStrategy[str]:
-    pieces = st.sampled_from([case for rule in pack.rules for case in (*rule.hits, *rule.misses)] + FILLERS)
+    cases = [case for rule in pack.rules for case in (*rule.hits, *rule.misses)]
+    codes = [code for case in cases for code in (quote(case, safe=""), quote(quote(case)), quote_plus(case))]
+    pieces = st.sampled_from(cases + FILLERS) | st.sampled_from([*codes, "%", "%D5", "+", "%4"])
     return st.lists(pieces | st.text(max_size=2), max_size=5).map("".join)
 
 

@@ -1,20 +1,28 @@
 """What the screens find, how sure they are, and what becomes of a screen that breaks."""
 
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from types import ModuleType
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from documents import documents, rule
+from hypothesis import given
+from hypothesis import strategies as st
+from presidio_analyzer import PatternRecognizer
 
 from corpus_gov.errors import RuleError, SchemaError
+from corpus_gov.kernels import percent
 from corpus_gov.rules import RulePack, concern, load_packs
 from corpus_gov.schemas import FINDINGS, SCALE
-from corpus_gov.screens import Hit, findings, look
+from corpus_gov.screens import Hit, TimedOutError, findings, look
 
 PACKS = load_packs(["common.pii", "cn.pii", "common.licence", "cn.licence"])
 PII = concern(PACKS, "pii")
@@ -72,9 +80,9 @@ def test_a_broken_document_is_recorded(install: Install) -> None:
     assert found.column("text_digest")[1] == batch.column("text_digest")[1]
 
 
-@pytest.mark.parametrize("error", [RuleError, SchemaError, MemoryError])
+@pytest.mark.parametrize("error", [RuleError, SchemaError, MemoryError, TimedOutError])
 def test_bugs_stop_the_run(install: Install, error: type[Exception]) -> None:
-    """A wrong rule, a broken promise or a lack of memory is no fact about a document."""
+    """A wrong rule, a broken promise, a lack of memory or of time is no fact about a document."""
 
     def screen(*_: object) -> NoReturn:
         raise error("stop")
@@ -183,11 +191,111 @@ def test_pii_logs_nothing(caplog: pytest.LogCaptureFixture, capfd: pytest.Captur
 
 
 def test_pii_time_out_is_loud() -> None:
-    """Presidio only warns when it skips a pattern that ran out of time; here the document becomes a failed one."""
+    """Presidio only warns when it skips a pattern that ran out of time; here that stops the run."""
     seen("pii", "")
 
-    with pytest.raises(TimeoutError, match="presidio"):
+    with pytest.raises(TimedOutError, match="presidio"):
         logging.getLogger("presidio-analyzer").warning("Regex pattern '%s' timed out", "x")
+
+
+def test_pii_searches_without_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presidio's own search, which a clock may end, gets one value at a time, however dense the text is."""
+    seen("pii", "")
+    module = sys.modules["corpus_gov.screens.pii"]
+    given = []
+    analyze = PatternRecognizer.analyze
+
+    def spy(self: PatternRecognizer, text: str, *args: Any, **kwargs: Any) -> Any:
+        given.append(text)
+        return analyze(self, text, *args, **kwargs)
+
+    monkeypatch.setattr(module.PatternRecognizer, "analyze", spy)
+
+    rows = seen("pii", "a@b.cn " * 20_000)
+
+    assert len(rows) == len(given) == 20_000
+    assert set(given) == {"a@b.cn"}
+
+
+# --- percent-encoded addresses --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("https://a.example/?mail=wang.fang%40example.org&x=1", [("pii.email", "wang.fang%40example.org")]),
+        ("https://a.example/?m=%20wang%40example.org", [("pii.email", "wang%40example.org")]),
+        ("https://a.example/?m=wang%2Btag%40example.org", [("pii.email", "wang%2Btag%40example.org")]),
+        ("https://a.example/?m=wang@example.org&q=%20", [("pii.email", "wang@example.org")]),
+        ("https://a.example/?tel=%2B8613800138000", [("pii.cn_mobile", "%2B8613800138000")]),
+        ("https://a.example/?tel=+8613800138000", [("pii.cn_mobile", "+8613800138000")]),
+        ("https://a.example/?tel=138%200013%208000", [("pii.cn_mobile", "138%200013%208000")]),
+        ("https://a.example/?tel=138+0013+8000", [("pii.cn_mobile", "138+0013+8000")]),
+        ("https://a.example/?tel=%31%33800138000", [("pii.cn_mobile", "%31%33800138000")]),
+        ("https://a.example/?id=110105+19491231+002X", [("pii.cn_resident_id", "110105+19491231+002X")]),
+        ("https://a.example/%F0%A0%AE%B7𠮷?m=a%40b.cn", [("pii.email", "a%40b.cn")]),
+        ("https://a.example/%D5%C5/?m=a%40b.cn", [("pii.email", "a%40b.cn")]),
+        ("https://a.example/?to=%2F%3Fm%3Dwang%2540example.org", [("pii.email", "wang%2540example.org")]),
+        ("https://a.example/%E6%89%8B%E6%9C%BA%ZZ%4?a+b=1+1", []),
+    ],
+)
+def test_encoded_personal_data_in_addresses(uri: str, expected: list[tuple[str, str]]) -> None:
+    """In an address, values are found encoded too, each once, as the span of the address as recorded."""
+    rows = seen("pii", "-", uri=uri)
+
+    assert [(row["rule"], uri[row["start"] : row["end"]]) for row in rows] == expected
+
+
+def test_context_in_addresses_is_decoded() -> None:
+    """A word that stands encoded before a value raises its score like any other."""
+    (row,) = seen("pii", "-", uri="https://a.example/%E6%89%8B%E6%9C%BA13800138000")
+
+    assert row["score"] == round(0.9 * SCALE)
+
+
+def test_other_columns_are_not_decoded() -> None:
+    """A text that shows an encoded sign shows just that."""
+    assert seen("pii", "wang%40example.org", title="wang%40example.org") == []
+
+
+def test_addresses_without_codes_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only rows with something to decode are decoded."""
+    decoded = []
+
+    def decode(text: str) -> tuple[str, np.ndarray]:
+        decoded.append(text)
+        return text, np.arange(len(text) + 1)
+
+    monkeypatch.setattr(percent, "_decode", decode)
+
+    layers = percent.layers(pa.array(["https://a.cn/100%", None, "https://a.cn/%41", "a+b", "1+2", ""]))
+
+    assert decoded[:2] == ["https://a.cn/%41", "1+2"]
+    assert layers[0].rows.tolist() == [2, 4]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["%E5%AD%97", "%41", "%2541", "%D5", "%", "+", "1", "字", "𠮷", "%ff", "%00"]), max_size=12
+    )
+)
+def test_decoded_places_lead_back(parts: list[str]) -> None:
+    """One layer is what the standard library decodes, and each of its code points is where its code stands."""
+    text = "".join(parts)
+
+    for layer in percent.layers(pa.array([text]))[:1]:
+        (places,) = layer.places
+        decoded = layer.texts[0].as_py()
+        codes = [text[a:b] for a, b in pairwise(places.tolist())]
+        plain = re.sub(r"(?<=[0-9])\+(?=[0-9])", " ", text)
+        assert len(decoded) == len(codes)
+        assert "".join(codes) == text
+        # What is no UTF-8 stays encoded here; the standard library replaces it.
+        assert unquote(decoded) == unquote(unquote(plain)) or "%D5" in text or "%ff" in text
+        assert all(
+            char == code or unquote(code) == char or (code, char) == ("+", " ")
+            for code, char in zip(codes, decoded, strict=True)
+        )
 
 
 # --- rights ---------------------------------------------------------------------------------------

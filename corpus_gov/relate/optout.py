@@ -1,7 +1,8 @@
 """What the hosts of documents said about machines: robots.txt as it stood when a page was fetched (RFC 9309).
 
 A page is denied when any training agent, or every robot, was kept from it. Silence is not consent: without a
-snapshot the state is `not_evaluated`, and an answer that cannot be read is `unknown`.
+snapshot the state is `not_evaluated`, and an answer that cannot be read is `unknown`. Other signals are recognised
+and not evaluated: where one is present, what is not denied is `unknown`.
 """
 
 import re
@@ -34,6 +35,19 @@ OPTOUTS: Final = table(
     field("digest", pa.string(), "SHA-256 of the snapshot that was evaluated.", null=True),
 )
 
+SIGNALS: Final = ("ai_txt", "tdmrep")
+"""Kinds of snapshot that speak of training and that nothing evaluates yet."""
+
+# Lines of DOCUMENTS.markup: TDM Reservation Protocol, AI Preferences (Content-Usage), "noai" to robots.
+_MARKUP_SIGNAL: Final = (
+    r"(?im)^(?:(?:http|meta):(?:tdm-reservation|tdm-policy|content-usage): "
+    r"|(?:http:x-robots-tag|meta:\S+): (?:.*[^a-z])?no(?:image)?ai(?:[^a-z]|$))"
+)
+# Lines of robots.txt that say what may be done with a page rather than who may fetch it.
+_ROBOTS_SIGNAL = re.compile(rb"(?im)^[ \t]*content-(?:signal|usage)[ \t]*:[ \t]*[^\s#]")
+
+_TOO_MANY_REQUESTS: Final = 429
+
 _PORT: Final = r"^(?P<scheme>[A-Za-z]+)://(?:[^/?#@\\]*@)?(?:\[[^\]]*\]|[^/?#@:\\\[\]\s]+):0*(?P<port>[0-9]+)"
 _OWN_PORTS: Final = ("http:80", "https:443")
 _AGENT_LINE = re.compile(r"\s*user[\s-]*agent[\s:]*([^#]*)", re.IGNORECASE)
@@ -62,12 +76,14 @@ def optout(documents: pa.Table, snapshots: pa.Table, rules: RulePack) -> pa.Tabl
 
     In force is the host's latest answer at or before the fetch, or else the earliest after it. A document without
     a time takes the latest, a snapshot without one counts as the oldest, and redirects are no answer. Served with
-    4xx, everything is allowed (RFC 9309, 2.3.1.3); with 5xx, or as a page instead of a robots.txt, the state is
-    `unknown`.
+    4xx, everything is allowed (RFC 9309, 2.3.1.3); with 5xx or 429, or as a page instead of a robots.txt, the state
+    is `unknown`. So it is where a signal that is not evaluated was in force beside a robots.txt that does not deny:
+    an ai.txt or tdmrep.json, a Content-Signal or Content-Usage line, a header or tag of the page that reserves text
+    and data mining or says "noai".
 
     Args:
-        documents: n rows of doc_id, uri, host, fetched_at.
-        snapshots: SNAPSHOTS; only those of kind robots are read.
+        documents: n rows of doc_id, uri, host, fetched_at and, where it is known, markup.
+        snapshots: SNAPSHOTS; those of kind robots and SIGNALS are read.
         rules: a pack with the rule optout.robots, whose params.agents are product tokens; without that rule nothing
             is evaluated.
 
@@ -78,16 +94,15 @@ def optout(documents: pa.Table, snapshots: pa.Table, rules: RulePack) -> pa.Tabl
         RuleError: params.agents is missing or no list of names.
     """
     agents = _agents(rules)
-    answers = snapshots.filter(pc.equal(snapshots["kind"], "robots")) if agents else snapshots.slice(0, 0)
-    status = pc.fill_null(answers["http_status"], 200)
-    answers = answers.filter(pc.invert(pc.and_(pc.greater_equal(status, 300), pc.less(status, 400))))
-    answers = answers.combine_chunks()
+    answers = _answers(snapshots if agents else snapshots.slice(0, 0), "robots")
     chosen = _in_force(documents, answers)
     states = np.full(len(documents), "not_evaluated", object)
     for number in np.unique(chosen[chosen >= 0]):
         rows = np.flatnonzero(chosen == number)
         answer = answers.slice(number, 1).to_pylist()[0]
         states[rows] = _states(answer, documents["uri"].take(pa.array(rows)).to_pylist(), agents)
+    if agents:
+        states[_signalled(documents, snapshots) & (states != "denied")] = "unknown"
     digest = answers["digest"].cast(pa.string()).take(pa.array(chosen, mask=chosen < 0))
     return pa.table([documents["doc_id"].cast(pa.string()), pa.array(states, pa.string()), digest], schema=OPTOUTS)
 
@@ -103,6 +118,38 @@ def _agents(rules: RulePack) -> tuple[str, ...]:
                 )
             return tuple(agents)
     return ()
+
+
+def _answers(snapshots: pa.Table, kind: str) -> pa.Table:
+    """Return the snapshots of one kind without redirects."""
+    answers = snapshots.filter(pc.equal(snapshots["kind"], kind))
+    status = pc.fill_null(answers["http_status"], 200)
+    redirect = pc.and_(pc.greater_equal(status, 300), pc.less(status, 400))
+    return answers.filter(pc.invert(redirect)).combine_chunks()
+
+
+def _signalled(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
+    """Mark the documents beside which a signal stands that nothing evaluates."""
+    marked = np.zeros(len(documents), bool)
+    if "markup" in documents.schema.names:
+        found = pc.match_substring_regex(documents["markup"], _MARKUP_SIGNAL)
+        marked |= np.asarray(pc.fill_null(found, False))  # noqa: FBT003 - pyarrow's own signature
+    for kind in SIGNALS:
+        answers = _answers(snapshots, kind)
+        chosen = _in_force(documents, answers)
+        # Hosts without such a file answer with an error, with nothing or with a page.
+        speaks = [_served(row) and row["body"].strip() != b"" and not _is_page(row["body"]) for row in _rows(answers)]
+        marked |= np.array([*speaks, False])[chosen]
+    return marked
+
+
+def _rows(answers: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = answers.select(["http_status", "body"]).to_pylist()
+    return rows
+
+
+def _served(answer: Mapping[str, Any]) -> bool:
+    return 200 <= (answer["http_status"] or 200) < 300
 
 
 def _in_force(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
@@ -150,9 +197,10 @@ def _micros(column: pa.ChunkedArray, missing: int) -> np.ndarray:
 def _states(answer: Mapping[str, Any], uris: Sequence[str], agents: tuple[str, ...]) -> list[str]:
     """Return the state of each address under one snapshot."""
     status, body = answer["http_status"] or 200, answer["body"]
-    if 400 <= status < 500:
+    # Who was asked too often did not say that there is no robots.txt.
+    if 400 <= status < 500 and status != _TOO_MANY_REQUESTS:
         return ["allowed"] * len(uris)
-    if not 200 <= status < 300 or _is_page(body):
+    if not _served(answer) or _is_page(body):
         return ["unknown"] * len(uris)
     known: dict[str, str] = {}
     for uri in uris:
@@ -163,7 +211,9 @@ def _states(answer: Mapping[str, Any], uris: Sequence[str], agents: tuple[str, .
 
 def _state(body: bytes, uri: str, agents: tuple[str, ...]) -> str:
     try:
-        return "denied" if denies(body, uri, agents) else "allowed"
+        if denies(body, uri, agents):
+            return "denied"
+        return "unknown" if _ROBOTS_SIGNAL.search(body[:MAX_BYTES]) else "allowed"
     except ValueError:
         return "unknown"
 

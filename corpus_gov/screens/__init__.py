@@ -1,13 +1,16 @@
 """Documents and rules in, findings out: what a screen is, and how one is run."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
 from corpus_gov import schemas
 from corpus_gov.errors import RuleError, SchemaError
+from corpus_gov.kernels import percent
 from corpus_gov.rules import Params, Rule, RulePack
 
 Screen: TypeAlias = Callable[[pa.RecordBatch, RulePack], pa.RecordBatch]
@@ -38,6 +41,14 @@ _FAILED = Rule(
 )
 
 
+class TimedOutError(RuntimeError):
+    """A clock ended a screen: that says nothing about the document, so it stops the run."""
+
+
+_STOPPING: Final = (RuleError, SchemaError, MemoryError, TimedOutError)
+"""A wrong rule or a bug is nobody's document, and neither memory nor time says anything about the text."""
+
+
 class Hit(NamedTuple):
     """One finding before it is a row: which document, which column, which code points, which rule."""
 
@@ -65,6 +76,7 @@ def look(name: str, documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatc
     Raises:
         RuleError: there is no such screen, or a rule is wrong.
         SchemaError: the screen returned something else than FINDINGS.
+        TimedOutError: something in the screen went by a clock, which no result may depend on.
     """
     try:
         screen: Screen = import_module(f"corpus_gov.screens.{name}").screen
@@ -75,14 +87,41 @@ def look(name: str, documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatc
         raise first(f"found no screen {name!r}; name a module of corpus_gov/screens") from error
     try:
         return _checked(name, screen, documents, rules)
-    except (RuleError, SchemaError, MemoryError):
-        # A wrong rule or a bug is nobody's document, and memory says nothing about the text.
+    except _STOPPING:
         raise
     except Exception:
         if documents.num_rows == 0:
             raise
         # Whatever it is: the documents, one by one, show where it comes from.
         return _one_by_one(name, screen, documents, rules)
+
+
+def everywhere(documents: pa.RecordBatch, column: str, find: Callable[[pa.Array], Iterable[Hit]]) -> Iterator[Hit]:
+    """Look at a column as it is and, where it holds addresses, at what their percent-encoding stands for.
+
+    Where a rule finds overlapping spans in several readings, that of the most decoded one is the finding: it is
+    the value, and the others have signs of the encoding in them.
+
+    Args:
+        documents: DOCUMENTS.
+        column: one of TEXT_COLUMNS.
+        find: texts to hits in them; `row` counts the texts that it was given.
+
+    Yields:
+        Hits in code points of the column as it is.
+    """
+    if column != "uri":
+        yield from find(documents.column(column))
+        return
+    known: defaultdict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    for layer in reversed(percent.layers(documents.column(column))):
+        for hit, start, end in [
+            (hit, *layer.places[hit.row][[hit.start, hit.end]].tolist()) for hit in find(layer.texts)
+        ]:
+            found = hit._replace(row=int(layer.rows[hit.row]), start=start, end=end)
+            if _is_new(found, known):
+                yield found
+    yield from (hit for hit in find(documents.column(column)) if _is_new(hit, known))
 
 
 def findings(documents: pa.RecordBatch, hits: Iterable[Hit]) -> pa.RecordBatch:
@@ -119,6 +158,16 @@ def findings(documents: pa.RecordBatch, hits: Iterable[Hit]) -> pa.RecordBatch:
     return pa.record_batch([pa.array(values[f.name], f.type) for f in schemas.FINDINGS], schema=schemas.FINDINGS)
 
 
+def _is_new(hit: Hit, known: defaultdict[tuple[int, str], list[tuple[int, int]]]) -> bool:
+    spans = known[hit.row, hit.rule.id]
+    place = bisect(spans, (hit.start, hit.end))
+    # Known spans do not overlap one another: only the neighbours can overlap this one.
+    if (place and hit.start < spans[place - 1][1]) or (place < len(spans) and spans[place][0] < hit.end):
+        return False
+    spans.insert(place, (hit.start, hit.end))
+    return True
+
+
 def _checked(name: str, screen: Screen, documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     found = screen(documents, rules)
     schemas.check(found, schemas.FINDINGS, f"screens.{name}")
@@ -131,7 +180,7 @@ def _one_by_one(name: str, screen: Screen, documents: pa.RecordBatch, rules: Rul
         document = documents.slice(row, 1)
         try:
             parts.append(_checked(name, screen, document, rules))
-        except (RuleError, SchemaError, MemoryError):
+        except _STOPPING:
             raise
         except Exception as error:  # noqa: BLE001 - recorded: the finding quarantines the document
             # The class only: a message may quote the text.

@@ -6,7 +6,7 @@ or links stand where.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow as pa
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
-from corpus_gov.screens import Hit, findings
+from corpus_gov.screens import Hit, everywhere, findings
 
 VERSION: Final = 1
 LIBRARIES: Final = ("hyperscan",)
@@ -70,13 +70,17 @@ class _Statement(NamedTuple):
 
 def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
     for column, statements in _statements(rules).items():
-        gates = tuple(statement.gate for statement in statements)
-        for window in prefilter.windows(documents.column(column), gates):
-            rule, _, expression, unless = statements[window.gate]
-            for match in expression.finditer(window.text):
-                if not (unless and unless.search(match[0])):
-                    start, end = window.start + match.start(), window.start + match.end()
-                    yield Hit(window.row, column, start, end, rule, note=_licence(rule, match))
+        yield from everywhere(documents, column, partial(_found, column, statements))
+
+
+def _found(column: str, statements: tuple[_Statement, ...], texts: pa.Array) -> Iterator[Hit]:
+    gates = tuple(statement.gate for statement in statements)
+    for window in prefilter.windows(texts, gates):
+        rule, _, expression, unless = statements[window.gate]
+        for match in expression.finditer(window.text):
+            if not (unless and unless.search(match[0])):
+                start, end = window.start + match.start(), window.start + match.end()
+                yield Hit(window.row, column, start, end, rule, note=_licence(rule, match))
 
 
 @cache

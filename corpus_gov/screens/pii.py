@@ -1,22 +1,24 @@
 """Personal data by form: Presidio recognisers with validators of our own, behind a gate.
 
-The only importer of Presidio. Its AnalyzerEngine is not used: it wants a language model and reads whole texts.
+The only importer of Presidio. Its AnalyzerEngine is not used: it wants a language model and reads whole texts. Nor
+do its recognisers search: they would stop by a clock, and compare all that they found in a text with one another.
+They are given one value at a time.
 """
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache
-from typing import Any, Final
+from functools import cache, partial
+from typing import Final
 
 import pyarrow as pa
-from presidio_analyzer import Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer import Pattern, PatternRecognizer
 
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
-from corpus_gov.screens import Hit, findings
+from corpus_gov.screens import Hit, TimedOutError, everywhere, findings
 
 VERSION: Final = 1
 LIBRARIES: Final = ("presidio-analyzer", "regex", "hyperscan")
@@ -40,8 +42,9 @@ Validator = Callable[[str, Rule], bool | None]
 def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     """Find personal data in every text column.
 
-    The value itself is not kept. Numbers are found in ASCII digits, with or without spaces and hyphens; other
-    digits, and addresses with spelled-out signs, are left to rules that normalise first.
+    The value itself is not kept. In the column uri it is found percent-encoded as well. Numbers are found in ASCII
+    digits, with or without spaces and hyphens; other digits, and addresses with spelled-out signs, are left to rules
+    that normalise first.
 
     Args:
         documents: DOCUMENTS, n rows; reads the TEXT_COLUMNS.
@@ -63,11 +66,18 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
 def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
     recognisers, gates = _recognisers(rules)
     for column in TEXT_COLUMNS:
-        for window in prefilter.windows(documents.column(column), gates):
-            recogniser = recognisers[window.gate]
-            for result in recogniser.analyze(window.text, recogniser.supported_entities):
-                start, end = window.start + result.start, window.start + result.end
-                yield Hit(window.row, column, start, end, recogniser.rule, result.score)
+        yield from everywhere(documents, column, partial(_found, column, recognisers, gates))
+
+
+def _found(
+    column: str, recognisers: Sequence["Recogniser"], gates: tuple[prefilter.Gate, ...], texts: pa.Array
+) -> Iterator[Hit]:
+    for window in prefilter.windows(texts, gates):
+        recogniser = recognisers[window.gate]
+        for match in recogniser.expression.finditer(window.text):
+            if (score := recogniser.score(match)) is not None:
+                start, end = window.start + match.start(), window.start + match.end()
+                yield Hit(window.row, column, start, end, recogniser.rule, score)
 
 
 @cache
@@ -99,6 +109,7 @@ class Recogniser(PatternRecognizer):
     def __init__(self, rule: Rule, gate: prefilter.Gate) -> None:
         """Bind a rule to its compiled pattern."""
         self.rule = rule
+        self.expression = re.compile(gate.expression)
         self._validate = VALIDATORS.get(rule.params.get("validator", ""))
         words = rule.params.get("context", ())
         self._context = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
@@ -106,8 +117,8 @@ class Recogniser(PatternRecognizer):
             supported_entity=rule.id,
             name=rule.name,
             supported_language="zh",
-            patterns=[Pattern(rule.id, gate.expression, rule.params["score"])],
-            # The flags stand in the expression: Presidio's own default would ignore case.
+            # What Presidio is given is the value and nothing else.
+            patterns=[Pattern(rule.id, r"(?s)\A.+\Z", rule.params["score"])],
             global_regex_flags=0,
             version=str(rule.version),
         )
@@ -116,19 +127,20 @@ class Recogniser(PatternRecognizer):
         """Ask the rule's validator."""
         return self._validate(pattern_text, self.rule) if self._validate else None
 
-    def analyze(self, text: str, entities: list[str], *args: Any, **kwargs: Any) -> list[RecognizerResult]:
-        """Recognise, then raise the score of what has a context word near."""
-        results: list[RecognizerResult] = super().analyze(text, entities, *args, **kwargs)
-        for result in results:
-            if self._context and self._context.search(_near(text, result)):
-                result.score = max(result.score, self.rule.params["context_score"])
-        return results
+    def score(self, match: re.Match[str]) -> float | None:
+        """Return how sure it is that a match is one, with a context word near or without; None: it is none."""
+        results = self.analyze(match[0], self.supported_entities)
+        if not results:
+            return None
+        score: float = results[0].score
+        near = self._context is not None and self._context.search(_near(match))
+        return max(score, self.rule.params["context_score"]) if near else score
 
 
-def _near(text: str, result: RecognizerResult) -> str:
-    before = text[max(0, result.start - prefilter.CONTEXT_BEFORE) : result.start]
+def _near(match: re.Match[str]) -> str:
+    text, start, end = match.string, match.start(), match.end()
     # The break keeps a word from forming across the place where the value stood.
-    return f"{before}\n{text[result.end : result.end + prefilter.CONTEXT_AFTER]}"
+    return f"{text[max(0, start - prefilter.CONTEXT_BEFORE) : start]}\n{text[end : end + prefilter.CONTEXT_AFTER]}"
 
 
 def _resident_id(value: str, rule: Rule) -> bool:
@@ -159,7 +171,7 @@ class _Loud(logging.Handler):
     """Presidio skips a pattern that runs out of time and only warns; a skipped text would pass for a clean one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        raise TimeoutError(f"presidio: {record.msg}")
+        raise TimedOutError(f"presidio: {record.msg}: a result would depend on the clock; run again on a free machine")
 
 
 # Nothing of Presidio's reaches a log: its messages may quote what it recognised.

@@ -8,19 +8,21 @@ content-addressed artefacts and returns counts. Nothing here decides what runs; 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from corpus_gov import policy as policies
 from corpus_gov import rules
-from corpus_gov.errors import IntegrityError
+from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.keys import Keys
+from corpus_gov.policy import Policy
 from corpus_gov.rules import Rule, RulePack
 from corpus_gov.schemas import DOCUMENTS
 from corpus_gov.store import Store, open_store
@@ -34,7 +36,11 @@ NOT_OF_TEXT: Final = ("optout",)
 
 @dataclass(frozen=True)
 class Context:
-    """What every task needs to find its inputs; no secrets, keys are read from their folder by the worker."""
+    """What every task needs to find its inputs; no secrets, keys are read from their folder by the worker.
+
+    Rules and policy travel by name. `with_refs` pins what they say: a worker that finds other files under the
+    same names fails, instead of doing its share of a release by other rules.
+    """
 
     url: str
     keys_folder: str
@@ -42,6 +48,20 @@ class Context:
     rules_folder: str | None
     policy: str
     families: tuple[str, ...] = FAMILIES
+    pack_refs: tuple[str, ...] = ()
+    """name@version:digest of each of `packs`, in their order; empty is not pinned."""
+    policy_digest: str = ""
+    """Of the policy; empty is not pinned."""
+
+    def with_refs(self) -> Self:
+        """Return this context pinned to what rules and policy say at this moment.
+
+        Raises:
+            RuleError, PolicyError: a pack or the policy is wrong.
+        """
+        packs = _load_packs(self.packs, self.rules_folder)
+        policy = policies.load(self.policy, self.folder())
+        return replace(self, pack_refs=tuple(pack.ref for pack in packs), policy_digest=policy.digest)
 
     def store(self) -> Store:
         """Open the workspace's store."""
@@ -52,12 +72,36 @@ class Context:
         return _keys(self.keys_folder)
 
     def rule_packs(self) -> tuple[RulePack, ...]:
-        """Load the rule packs in force."""
-        return _packs(self.packs, self.rules_folder)
+        """Load the rule packs in force.
+
+        Raises:
+            ConfigError: they are not those that this context is pinned to.
+            RuleError: a pack is wrong.
+        """
+        if self.pack_refs:
+            return _pinned_packs(self.packs, self.rules_folder, self.pack_refs)
+        return _load_packs(self.packs, self.rules_folder)
+
+    def policy_in_force(self) -> Policy:
+        """Load the policy in force.
+
+        Raises:
+            ConfigError: it is not the one that this context is pinned to.
+            PolicyError: it is wrong.
+        """
+        if self.policy_digest:
+            return _pinned_policy(self.policy, self.rules_folder, self.policy_digest)
+        return policies.load(self.policy, self.folder())
 
     def rules(self) -> Mapping[str, Rule]:
         """Return the rules in force by id."""
         return {rule.id: rule for pack in self.rule_packs() for rule in pack.rules}
+
+    def concern(self, screen: str) -> RulePack:
+        """Return the rules in force of one screen as one pack; errors as for `rule_packs`."""
+        if self.pack_refs:
+            return _pinned_concern(self.packs, self.rules_folder, self.pack_refs, screen)
+        return rules.concern(self.rule_packs(), screen)
 
     def folder(self) -> Path | None:
         """Return the operator's own folder of rules and policies, where there is one."""
@@ -74,9 +118,39 @@ def _keys(folder: str) -> Keys:
     return Keys.load(Path(folder))
 
 
-@cache
-def _packs(names: tuple[str, ...], folder: str | None) -> tuple[RulePack, ...]:
+def _load_packs(names: tuple[str, ...], folder: str | None) -> tuple[RulePack, ...]:
     return rules.load_packs(names, Path(folder) if folder else None)
+
+
+# The digests are part of the key: a process that lives on does not answer for edited files with what it read
+# before, and one that has read the pinned files keeps to them to the end of the run.
+@lru_cache(maxsize=8)
+def _pinned_packs(names: tuple[str, ...], folder: str | None, refs: tuple[str, ...]) -> tuple[RulePack, ...]:
+    packs = _load_packs(names, folder)
+    for pack, ref in zip(packs, refs, strict=True):
+        if pack.ref != ref:
+            raise _other_file("pack", pack.name, pack.ref, ref)
+    return packs
+
+
+@lru_cache(maxsize=64)
+def _pinned_concern(names: tuple[str, ...], folder: str | None, refs: tuple[str, ...], screen: str) -> RulePack:
+    return rules.concern(_pinned_packs(names, folder, refs), screen)
+
+
+@lru_cache(maxsize=8)
+def _pinned_policy(name: str, folder: str | None, digest: str) -> Policy:
+    policy = policies.load(name, Path(folder) if folder else None)
+    if policy.digest != digest:
+        raise _other_file("policy", policy.name, policy.digest, digest)
+    return policy
+
+
+def _other_file(kind: str, name: str, found: str, expected: str) -> ConfigError:
+    return ConfigError(
+        f"{kind} {name!r}: found {found!r}, expected {expected!r} as in the process that planned this run; give "
+        "every worker the same rules folder and policy, or, where a file was edited meanwhile, run again"
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, policy, rules
+from corpus_gov import artefacts, policy
 from corpus_gov.facts import facts
 from corpus_gov.relate.optout import optout
 from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
@@ -41,7 +41,7 @@ def judge_shard(task: JudgeTask) -> Done:
     store, context = task.context.store(), task.context
     name = artefacts.name("judged", task.run_key, task.shard.ref, task.oldest)
     members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest)
-    in_force = policy.load(context.policy, context.folder())
+    in_force = context.policy_in_force()
     if artefacts.ready(store, name) is not True or artefacts.ready(store, members_name) is not True:
         documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "markup"])
         # A document that came in more than once is judged by its oldest capture, whichever copy was kept.
@@ -68,7 +68,7 @@ def _optouts(store: Store, context: Context, documents: pa.Table, holders: Itera
         rows = artefacts.decode(read_shard(store, shard, "snapshots"))
         kept.append(rows.filter(pc.is_in(rows["host"], hosts)))
     asked = documents.select(["doc_id", "uri", "host", "fetched_at", "markup"])
-    return optout(asked, pa.concat_tables(kept), rules.concern(context.rule_packs(), "optout"))
+    return optout(asked, pa.concat_tables(kept), context.concern("optout"))
 
 
 def _with_facts(judged: pa.Table, known: pa.Table) -> pa.Table:

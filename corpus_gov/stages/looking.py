@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from corpus_gov import artefacts, rules, screens, seal, signals
+from corpus_gov import artefacts, screens, seal, signals
 from corpus_gov.engine import split_by_range
 from corpus_gov.relate import exact
 from corpus_gov.schemas import FINDINGS
@@ -36,7 +36,7 @@ def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
         )
     for screen in context.screens():
         module = import_module(f"corpus_gov.screens.{screen}")
-        pack = rules.concern(context.rule_packs(), screen)
+        pack = context.concern(screen)
         made_from = [content, module.VERSION, pack.digest, seal.key_id(context.keys().seal)]
         names[f"findings.{screen}"] = artefacts.name(f"findings.{screen}", *made_from, libraries=module.LIBRARIES)
     names["keys.exact"] = artefacts.name("keys.exact", content, exact.VERSION)
@@ -70,7 +70,7 @@ def _look(kind: str, documents: pa.RecordBatch, context: Context) -> pa.RecordBa
     if family == "signals":
         return signals.measure(name, documents, {})
     if family == "findings":
-        found = screens.look(name, documents, rules.concern(context.rule_packs(), name))
+        found = screens.look(name, documents, context.concern(name))
         return seal.seal(documents, found, context.rules(), context.keys().seal)
     keyed = exact.split(pa.Table.from_batches([documents.select(list(exact.COLUMNS))]))
     return keyed.combine_chunks().to_batches()[0] if len(keyed) else _empty(exact.KEYED)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import apply, artefacts, ingest, rules, screens
+from corpus_gov import apply, artefacts, ingest, screens
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
 from corpus_gov.sources import Piece
@@ -108,7 +108,7 @@ def _redact_captures(captures: pa.Table, context: Context) -> pa.Table:
     batch = pa.RecordBatch.from_arrays(
         list((blank | {"doc_id": ids, "title": names, "uri": uris}).values()), schema=DOCUMENTS
     )
-    pii = rules.concern(context.rule_packs(), "pii")
+    pii = context.concern("pii")
     if not pii.rules:
         return captures
     found = pa.Table.from_batches([screens.look("pii", batch, pii)], schema=FINDINGS)

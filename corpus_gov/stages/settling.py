@@ -69,7 +69,7 @@ def _count_reasons(decisions: pa.Table) -> dict[str, int]:
 
 
 def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
-    in_force = policy.load(task.context.policy, task.context.folder())
+    in_force = task.context.policy_in_force()
     duplicates = artefacts.get(store, task.duplicates) if task.duplicates else policy.DUPLICATES.empty_table()
     return policy.settle(
         in_force,
@@ -86,7 +86,7 @@ def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
 def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table) -> pa.Table:
     context = task.context
     found = findings_of(store, context, task.shard)
-    redacted = policy.redact_rules(policy.load(context.policy, context.folder()), context.rule_packs())
+    redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
     by_rule = context.rules()
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(redacted), pa.string())))
     cleaned, at = [], 0
@@ -114,7 +114,7 @@ def _manifest_rows(
     n = len(documents)
     place = pc.index_in(documents["doc_id"], value_set=cleaned["doc_id"].combine_chunks())
     packs = sorted(pack.ref for pack in task.context.rule_packs())
-    in_force = policy.load(task.context.policy, task.context.folder())
+    in_force = task.context.policy_in_force()
     columns: dict[str, Any] = {name: documents[name] for name in documents.column_names}
     columns |= {name: judged[name] for name in judged.column_names if name not in columns}
     columns |= {name: decisions[name] for name in decisions.column_names}
