@@ -190,7 +190,7 @@ def _relate(workspace: Workspace, engine: Engine, shards: Sequence[Shard], docum
     joins = [JoinTask(context, tuple(sorted(cuts)), number) for number in range(ranges)]
     edge_names = engine.map("relate", join_keys, joins)
     name = artefacts.name("clusters", sorted(edge_names), components.VERSION)
-    if artefacts.ready(store, name) is not True:
+    if not (artefacts.ready(store, name) and artefacts.ready(store, artefacts.edges_name(name))):
         edges = pa.concat_tables([artefacts.get(store, part) for part in edge_names])
         artefacts.put(store, artefacts.edges_name(name), artefacts.encode(edges))
         artefacts.put(store, name, artefacts.encode(components.clusters(edges)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -42,13 +43,13 @@ def workspace(tmp_path_factory, environment) -> Path:
 
 
 def test_help_is_instant(environment):
-    """Help takes less than 0.3 s at best of five: nothing heavy is imported for it."""
+    """Help takes less than 0.3 s of processor time at best of five: other tests run beside it."""
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
-        done = call(environment, "--help")
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert call(environment, "--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
     assert min(seconds) < 0.3, seconds
 
@@ -149,7 +150,7 @@ def test_a_bad_source_name_makes_nothing(environment, tmp_path):
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_ends_in_time(environment, workspace):
-    """An unreachable --scheduler is a ConfigError with the address, in ten seconds and the time that a command takes to start."""
+    """An unreachable --scheduler is a ConfigError with the address within ten seconds of its start."""
     start = time.perf_counter()
 
     done = call(environment, "run", str(workspace), "--scheduler", "tcp://127.0.0.1:1")

@@ -77,6 +77,15 @@ def _decode(text: str) -> tuple[str, np.ndarray]:
 def _run(run: str) -> tuple[str, list[int]]:
     """Decode a run of %XX: the text, and how many code points of the run each of its code points took."""
     data = bytes.fromhex(run.replace("%", ""))
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError:
+        return _pieces(run, data)
+    return whole, [3 * (1 + (char > "\x7f") + (char > "\u07ff") + (char > "\uffff")) for char in whole]
+
+
+def _pieces(run: str, data: bytes) -> tuple[str, list[int]]:
+    """Decode what can be decoded of a run."""
     parts: list[str] = []
     widths: list[int] = []
     at = 0
