@@ -20,6 +20,7 @@ import pyarrow as pa
 from corpus_gov.apply import check_span, locate
 from corpus_gov.errors import ConfigError
 from corpus_gov.kernels.digests import hmac_hex
+from corpus_gov.kernels.percent import MAX_LAYERS
 from corpus_gov.rules import Rule
 from corpus_gov.schemas import FINDINGS
 
@@ -67,7 +68,7 @@ def seal(documents: pa.RecordBatch, findings: pa.RecordBatch, rules: Mapping[str
             place, text = (row, column), documents.column(column)[row].as_py() or ""
         doc_id = findings.column("doc_id")[len(masks)].as_py()
         check_span(start, end, len(text), f"document {doc_id!r}: rule {rule!r}, column {column!r}")
-        value = unquote(text[start:end]) if column == "uri" else text[start:end]
+        value = _unquoted(text[start:end]) if column == "uri" else text[start:end]
         message = rule.encode() + b"\0" + normalise[rule](value).encode()
         masks.append(mask(value))
         digests.append(hmac.digest(key, message, "sha256").hex())
@@ -156,6 +157,13 @@ NORMALISERS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
     {"email": email, "phone_cn": phone_cn, "id_upper": id_upper, "digits": digits}
 )
 """Normal forms that a rule may name. Changing what one returns breaks look-up: add another name instead."""
+
+
+def _unquoted(value: str) -> str:
+    """Undo percent-encoding as often as the screens do: an address inside of a parameter is encoded twice."""
+    for _ in range(MAX_LAYERS):
+        value = unquote(value)
+    return value
 
 
 def _plain(value: str) -> str:

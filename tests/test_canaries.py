@@ -45,6 +45,7 @@ def plant(inputs: Path) -> None:
     records = [
         warc_record(f"https://site.example/contact?mail={MAIL}&tel={PHONE}", page()),
         warc_record(f"https://site.example/{PHONE}", b"", b"request"),
+        warc_record(f"https://site.example/mail?to={MAIL.replace('@', '%40')}", page().replace(b"noon", b"dusk")),
         b"WARC/1.0\r\nbroken " + MAIL.encode() + b"\r\n\r\n",
     ]
     (inputs / f"crawl-{PHONE}.warc.gz").write_bytes(b"".join(gzip.compress(record) for record in records))

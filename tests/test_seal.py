@@ -111,6 +111,7 @@ def test_masks_hide_the_length() -> None:
 def test_uri_escapes_do_not_hide_a_value() -> None:
     """%40 in a URI is the @ that a look-up has."""
     assert sealed("Li%40Example.com", "pii.email", column="uri")["hmac"] == digest("pii.email", "li@example.com")
+    assert sealed("Li%2540Example.com", "pii.email", column="uri")["hmac"] == digest("pii.email", "li@example.com")
     assert sealed("li%40a.cn", "pii.email")["hmac"] == digest("pii.email", "li%40a.cn")
 
 
