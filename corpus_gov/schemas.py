@@ -104,7 +104,7 @@ SNAPSHOTS: Final = table(
 DOCUMENTS: Final = table(
     "documents",
     1,
-    "Extracted text and what is known of it; the only table that holds personal data in the clear.",
+    "Extracted text and what is known of it, personal data in the clear.",
     field(
         "doc_id",
         pa.string(),
