@@ -60,6 +60,7 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
     """
     started = time.perf_counter()
     with workspace.writing() as lease:
+        _remove_strays(workspace)
         _register_sources(workspace)
         known_sources = {shard.source_id for shard in workspace.shards()}
         files = []
@@ -85,6 +86,19 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
     if clock:
         clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
     return len(shards)
+
+
+def _remove_strays(workspace: Workspace) -> None:
+    """Remove shards that no batch names: a crash before the commit left them, and they hold texts.
+
+    A listing may lag; what it does not show yet is removed by a later intake.
+    """
+    store = workspace.store
+    named = {shard.name(table) for shard in workspace.shards() for table in shard.digests}
+    for table in ("captures", "documents", "snapshots"):
+        for name in store.list(f"{table}/"):
+            if name not in named:
+                store.delete(name)
 
 
 def _inputs(workspace: Workspace, dossier: Any) -> list[tuple[str, str, str]]:

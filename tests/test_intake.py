@@ -203,6 +203,18 @@ def test_an_interrupted_append_is_finished_by_an_ingest(tmp_path, engine, inputs
     assert sum(1 for _ in workspace.ledger().entries()) == len(entries) + 1
 
 
+def test_shards_that_no_batch_names_are_removed(tmp_path, engine, inputs):
+    """What a crash left before its batch was committed is gone after the next intake; named shards stay."""
+    workspace = small_corpus.make(tmp_path / "w", inputs)
+    expected = run(workspace, engine)
+    workspace.store.put("documents/one/0123456789abcdef.0.parquet", b"left by a crash")
+
+    intake.ingest(workspace, engine)
+
+    assert "documents/one/0123456789abcdef.0.parquet" not in workspace.store.list("documents/")
+    assert verify(workspace.store).root == expected
+
+
 def test_a_draft_of_yesterday_is_not_published(tmp_path, engine, inputs):
     """What changed between decide and publish stops the publication."""
     workspace = small_corpus.make(tmp_path / "w", inputs)
