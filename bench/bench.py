@@ -101,7 +101,8 @@ def copies(data: Path, names: Sequence[str], scale: int, folder: Path) -> Iterat
         for number in range(scale):
             path = folder / f"{name}-{number:02d}.parquet"
             if not path.exists():
-                text = pc.binary_join_element_wise(f"[{number}] ", table["text"].cast(pa.large_string()), "")
+                mark, none = (pa.scalar(word, pa.large_string()) for word in (f"[{number}] ", ""))
+                text = pc.binary_join_element_wise(mark, table["text"].cast(pa.large_string()), none)
                 copy = table.set_column(1, "text", text)
                 pq.write_table(copy, path, compression="zstd", compression_level=3, row_group_size=5000)
             yield path
