@@ -7,7 +7,7 @@ others pass from Arrow buffer to Arrow buffer.
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import IntegrityError, RuleError, SchemaError
-from corpus_gov.kernels.columns import buffers
-from corpus_gov.kernels.digests import prefixed
+from corpus_gov.kernels.digests import prefixed, values
 from corpus_gov.rules import Rule
 from corpus_gov.schemas import CLEAN
 
@@ -124,7 +123,7 @@ def released_digests(uri: pa.Array, title: pa.Array, text: pa.Array) -> pa.Array
         string, n rows of 64 hex digits.
     """
     digests = []
-    for head, name, body in zip(*(_values(column) for column in (uri, title, text)), strict=True):
+    for head, name, body in zip(*(values(column) for column in (uri, title, text)), strict=True):
         # The bytes of prefixed(uri, title, text) without a copy of the text.
         digest = sha256(prefixed(head, name) + len(body).to_bytes(8, "big"))
         digest.update(body)
@@ -215,9 +214,3 @@ def _splice(text: str, spans: Iterable[Span], placeholders: Mapping[str, str]) -
         yield placeholders[rule]
         at = end
     yield text[at:]
-
-
-def _values(column: pa.Array) -> Iterator[memoryview]:
-    data, offsets = buffers(pc.fill_null(column, "") if column.null_count else column)
-    view = data.data
-    return (view[start:end] for start, end in pairwise(offsets.tolist()))

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus_gov.kernels.columns import buffers
 
@@ -25,7 +26,7 @@ def sha256_hex(column: pa.Array) -> pa.Array:
     Returns:
         string, n rows of 64 hex digits.
     """
-    digests = [sha256(value).hexdigest() for value in _values(column)]
+    digests = [sha256(value).hexdigest() for value in values(column)]
     return pa.array(digests, pa.string(), mask=_nulls(column))
 
 
@@ -33,7 +34,7 @@ def hmac_hex(column: pa.Array, key: bytes, prefix: bytes = b"") -> pa.Array:
     """HMAC-SHA256 of prefix ‖ value for every value; a null stays null."""
     keyed = hmac.new(key, prefix, hashlib.sha256)
     digests = []
-    for value in _values(column):
+    for value in values(column):
         row = keyed.copy()
         row.update(value)
         digests.append(row.hexdigest())
@@ -45,8 +46,9 @@ def prefixed(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
-def _values(column: pa.Array) -> Iterator[memoryview]:
-    data, offsets = buffers(column)
+def values(column: pa.Array) -> Iterator[memoryview]:
+    """Give every value's UTF-8 bytes without copying them; a null gives none."""
+    data, offsets = buffers(pc.fill_null(column, "") if column.null_count else column)
     view, bounds = memoryview(data.data), offsets.tolist()
     return (view[start:end] for start, end in pairwise(bounds))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from corpus_gov import apply, artefacts, manifest, policy, seal
 from corpus_gov.engine import split_by_range
-from corpus_gov.schemas import CLEAN, LEAF
+from corpus_gov.schemas import CLEAN
 from corpus_gov.screens import FAILED
 from corpus_gov.stages import Context, Done, Shard, batches, count_values, read_shard
 from corpus_gov.stages.judging import META, findings_of, oldest_capture
@@ -53,7 +53,7 @@ def settle_shard(task: SettleTask) -> Done:
         rows = _manifest_rows(store, task, decisions, judged, cleaned)
         artefacts.put(store, clean_name, artefacts.encode(cleaned))
         artefacts.put(store, decisions_name, artefacts.encode(decisions))
-        artefacts.put(store, rows_name, artefacts.encode(split_by_range(rows, "doc_id", task.ranges), ROWS))
+        artefacts.put(store, rows_name, artefacts.encode(split_by_range(rows, "doc_id", task.ranges), manifest.ROWS))
     decisions = artefacts.get(store, decisions_name)
     counts = {
         "dispositions": count_values(decisions["disposition"]),
@@ -103,10 +103,6 @@ def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table
     return pa.concat_tables(cleaned) if cleaned else CLEAN.empty_table()
 
 
-ROWS: Final = pa.schema([*LEAF, pa.field("shard", pa.string()), pa.field("row", pa.int64())])
-"""Manifest rows before they are sealed."""
-
-
 def _manifest_rows(
     store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table, cleaned: pa.Table
 ) -> pa.Table:
@@ -135,7 +131,7 @@ def _manifest_rows(
         "shard": pa.repeat(pa.scalar(task.shard.ref), n),
         "row": pa.array(np.arange(n)),
     }
-    return pa.table([columns[f.name] for f in ROWS], schema=ROWS)
+    return pa.table([columns[f.name] for f in manifest.ROWS], schema=manifest.ROWS)
 
 
 def _redacted_uris(store: Store, task: SettleTask, documents: pa.Table) -> pa.Array:
