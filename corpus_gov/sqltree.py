@@ -28,6 +28,7 @@ FUNCTIONS: Final[Mapping[str, tuple[int, int]]] = {
     "starts_with": (2, 2),
     "ends_with": (2, 2),
     "list_contains": (2, 2),
+    "nullif": (2, 2),
 }
 """Pure functions with least and most arguments; `least` and `greatest` skip nulls, `coalesce` is syntax."""
 

@@ -388,11 +388,12 @@ def test_every_write_of_a_shard_or_artefact_fails_once(
 def test_tasks_that_outlive_their_run_do_no_harm(kind: str, calm: Calm, engine: Engine, tmp_path: Path) -> None:
     """A failure in a worker ends the run while its other tasks write on; the last run ends as if undisturbed."""
     store = new_store(kind, calm.before, tmp_path)
-    disturbed = StumblingStore(store, prefixes=("documents/", "artefacts/judged/", "artefacts/clean/"))
+    prefixes = ("documents/", "artefacts/judged/", "artefacts/clean/")
+    disturbed = StumblingStore(store, prefixes=prefixes)
 
     outcome = run_until_done(repeat(disturbed), engine, lambda: check_whole(store, calm))
 
-    assert len(disturbed.failed) == 10
+    assert disturbed.failed >= {name for name in calm.new if name.startswith(prefixes)}
     check_calm(store, calm, outcome)
 
 
