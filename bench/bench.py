@@ -1,12 +1,13 @@
 """Measure the whole way over the bench corpus: MB/s per core, peak memory, each stage; counts are asserted.
 
-    python bench/bench.py --data ../shared/data/bench --scales 1 4 16 --workers 1 2 --runs 5
+    python bench/bench.py --data ../shared/data/bench --scales 1 4 16 --workers 1 2 --runs 5 3 1
 
 Each run is a process of its own (`corpus-gov run --json`) on a fresh workspace. A corpus of scale n holds
 every document n times, each copy with its number put before the text, so that copies are no duplicates.
 MB are 10^6 bytes of UTF-8 text. Peak memory is the largest sum, over the process and its workers, of
 proportional set sizes, sampled ten times a second. "without language" is computed: wall time less the time
-spent in language identification, divided by the workers.
+spent in language identification, divided by the workers. A first run, which compiles kernels and bytecode, is
+not counted.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -72,14 +74,18 @@ def main() -> None:
     parser.add_argument("--only", choices=FILES, nargs="*", default=list(FILES))
     parser.add_argument("--scales", type=int, nargs="*", default=[1])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--shard-bytes", type=int, default=64 * 2**20)
+    parser.add_argument("--runs", type=int, nargs="*", default=[5], help="one number, or one for each scale")
+    parser.add_argument("--shard-bytes", type=int, default=32 * 2**20)
     options = parser.parse_args()
+    runs_of = options.runs * len(options.scales) if len(options.runs) == 1 else options.runs
+    peaks: dict[int, dict[int, tuple[int, float]]] = {workers: {} for workers in options.workers}
     with tempfile.TemporaryDirectory(prefix="corpus-gov-bench-") as folder:
-        for scale in options.scales:
+        warm_up = list(copies(options.data, options.only[:1], 1, Path(folder)))
+        measure(Path(folder), warm_up, 1, max(options.workers), options.shard_bytes)
+        for scale, runs in zip(options.scales, runs_of, strict=True):
             inputs = list(copies(options.data, options.only, scale, Path(folder)))
             results = {w: [] for w in options.workers}
-            for number in range(options.runs):
+            for number in range(runs):
                 for workers in options.workers:
                     done = measure(Path(folder), inputs, scale, workers, options.shard_bytes)
                     check(done, options.only)
@@ -89,6 +95,18 @@ def main() -> None:
             roots = {done.facts["root"] for runs in results.values() for done in runs}
             assert len(roots) == 1, roots
             report(results)
+            for workers, measured in results.items():
+                documents = measured[0].facts["run"]["counts"]["documents"]
+                peaks[workers][documents] = (scale, statistics.median(run.peak_mb for run in measured))
+    growth(peaks)
+
+
+def growth(peaks: dict[int, dict[int, tuple[int, float]]]) -> None:
+    """Print how many bytes each further document costs at the peak."""
+    for workers, at in peaks.items():
+        for (fewer, (small, low)), (more, (large, high)) in pairwise(sorted(at.items())):
+            each = (high - low) * 1e6 / (more - fewer)
+            print(f"{workers} workers, scale {small} to {large}: {each:+.0f} bytes a document at the peak")
 
 
 def copies(data: Path, names: Sequence[str], scale: int, folder: Path) -> Iterator[Path]:
@@ -113,6 +131,8 @@ def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, shar
     with tempfile.TemporaryDirectory(dir=folder, prefix="workspace-") as name:
         workspace = Path(name) / "w"
         env = os.environ | {"CORPUS_GOV_KEYS": str(folder / "keys")}
+        # Users have bytecode on disk; without it every process compiles some thousand modules.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "corpus_gov.cli"]
         workspace.mkdir(mode=0o700)
         (workspace / "corpus-gov.toml").write_text(SETTINGS.format(shard_bytes=shard_bytes))

@@ -1,12 +1,11 @@
-"""Commands: arguments in, tables out. What they do is in `workspace` and `pipeline`; this only renders it.
+"""Commands: arguments in, facts out. What they do is in `workspace` and `pipeline`, what is shown in `terminal`.
 
 Exit codes: 0 done, 1 a bug, 2 configuration, rules, policy or arguments, 3 an input, 4 the store or another
 writer, 5 integrity, 6 an expectation of the gate.
 """
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from corpus_gov import errors
+from corpus_gov import arguments, errors, terminal
+from corpus_gov.arguments import AsOf, Folder, Json, Memory, PolicyName, Rules, Scheduler, Workers
+from corpus_gov.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from corpus_gov.workspace import Workspace
 
 EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
@@ -33,11 +32,6 @@ EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
     errors.CorpusGovError: 1,
 }
 
-NAMES: Final = ("keep", "redact", "quarantine", "drop")
-"""schemas.DISPOSITIONS, repeated here because that module imports Arrow and help must not."""
-
-STAGES: Final = ("ingest", "screen", "relate", "decide", "publish")
-
 app = typer.Typer(
     name="corpus-gov",
     no_args_is_help=True,
@@ -48,15 +42,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a bug, 2 configuration or arguments, 3 an input, 4 store or lease, 5 integrity, "
     "6 a gate's expectation.",
 )
-
-Folder = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
-Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.")]
-Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as "4GB"; one over it ends the run.')]
-Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, such as tcp://host:8786.")]
-PolicyName = Annotated[str | None, typer.Option("--policy", help="Policy to use instead of the workspace's own.")]
-Rules = Annotated[Path | None, typer.Option("--rules", help="Folder of rule packs and policies to use instead.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="Date that expiries are compared with (today).")]
 
 
 def main() -> None:
@@ -70,7 +55,7 @@ def main() -> None:
 
         if not isinstance(error, ValidationError):
             raise
-        _end(_as_argument(error))
+        _end(arguments.in_one_line(error))
 
 
 def _end(error: errors.CorpusGovError) -> NoReturn:
@@ -78,14 +63,6 @@ def _end(error: errors.CorpusGovError) -> NoReturn:
     kind = next(kind for kind in type(error).__mro__ if kind in EXIT)
     typer.echo(f"{kind.__name__}: {error}", err=True)
     sys.exit(EXIT[kind])
-
-
-def _as_argument(error: "ValidationError") -> errors.ConfigError:
-    """Say in one line what is wrong with a value that came from the command line and not from a file."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or "argument"
-    problem = first["msg"].removeprefix("String should have ")
-    return errors.ConfigError(f"{where}: found {first['input']!r:.80}, expected {problem}; give another")
 
 
 @app.command()
@@ -102,9 +79,9 @@ def init(
     made = workspace.init(folder, name=name or folder.resolve().name or "corpus", owner=owner, policy=policy)
     facts = {"workspace": str(folder), "id": made.settings.id, "keys": str(made.keys_folder), "policy": policy}
     if as_json:
-        return _print_json(facts)
-    _say(f"Workspace {folder} is ready. Its keys lie in {made.keys_folder}; back them up apart from it.")
-    return _say(f"Next: write {folder}/sources/<source_id>.yaml, then corpus-gov run {folder}")
+        return print_json(facts)
+    say(f"Workspace {folder} is ready. Its keys lie in {made.keys_folder}; back them up apart from it.")
+    return say(f"Next: write {folder}/sources/<source_id>.yaml, then corpus-gov run {folder}")
 
 
 @app.command()
@@ -124,9 +101,9 @@ def ingest(
         shards = intake.ingest(workspace, engine)
     counts = _captured(workspace)
     if as_json:
-        return _print_json({"new_shards": shards, "captures": counts})
-    _say(f"{shards} new shards. Captures by outcome, all batches:")
-    return _table(("outcome", "captures"), sorted(counts.items()))
+        return print_json({"new_shards": shards, "captures": counts})
+    say(f"{shards} new shards. Captures by outcome, all batches:")
+    return terminal.table(("outcome", "captures"), sorted(counts.items()))
 
 
 @app.command()
@@ -150,6 +127,11 @@ def run(
 
     With --input FILE [FILE…] --source ID the workspace is made where needed and judged by the trial policy.
     """
+    from corpus_gov.engine import prefork  # noqa: PLC0415
+
+    # Workers load their libraries while this process loads its own.
+    if scheduler is None and workers != 1:
+        prefork()
     from corpus_gov import pipeline  # noqa: PLC0415
 
     files = list(inputs or [])
@@ -161,22 +143,24 @@ def run(
         files, folder = words[:-1], Path(words[-1])
         if not source:
             raise errors.ConfigError("run: --input needs --source ID, a name for where the files come from")
-        _check_source(source)
+        arguments.check_source(source)
         workspace = pipeline.trial(folder, files, source)
         if policy or rules:
             workspace = _open(folder, policy or "trial", rules)
     else:
         workspace = _open(folder, policy, rules)
     with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
-        outcome = pipeline.run(workspace, engine=engine, as_of=_date(as_of), force=force)
+        outcome = pipeline.run(workspace, engine=engine, as_of=arguments.as_date(as_of), force=force)
     if as_json:
-        return _print_json({"release": outcome.release, "published": outcome.published, "run": outcome.run})
-    return _summary(folder, outcome)
+        return print_json(terminal.outcome_facts(outcome))
+    return terminal.summary(str(folder), outcome)
 
 
 @app.command()
 def status(folder: Folder, as_json: Json = False) -> None:
     """Show sources, batches, releases and what an interrupted run left."""
+    from corpus_gov import intake  # noqa: PLC0415
+
     workspace = _open(folder)
     releases = [(name, workspace.release(name).run) for name in workspace.releases()]
     today = date.today()  # noqa: DTZ011 - a dossier's last day is a local calendar day
@@ -186,6 +170,8 @@ def status(folder: Folder, as_json: Json = False) -> None:
         "policy": workspace.settings.policy,
         "sources": {source: dossier.status(today) for source, dossier in workspace.dossiers.items()},
         "captures": _captured(workspace),
+        "superseded": sum(workspace.superseded().values()),
+        "waiting": intake.waiting(workspace),
         "shards": len(workspace.shards()),
         "releases": [
             {"release": name, "when": run["when"], "documents": run["counts"]["documents"],
@@ -194,15 +180,8 @@ def status(folder: Folder, as_json: Json = False) -> None:
         ],
     }  # fmt: skip
     if as_json:
-        return _print_json(facts)
-    _say(f"{facts['name']} ({folder}), policy {facts['policy']}, {facts['shards']} shards")
-    _table(("source", "dossier"), sorted(facts["sources"].items()))
-    _table(("outcome", "captures"), sorted(facts["captures"].items()))
-    rows = [
-        (r["release"], r["when"], r["documents"], *_by_name(r["dispositions"]), "yes" if r["provisional"] else "")
-        for r in facts["releases"]
-    ]
-    return _table(("release", "when", "documents", *NAMES, "provisional"), rows)
+        return print_json(facts)
+    return terminal.status(facts)
 
 
 @app.command()
@@ -215,10 +194,10 @@ def explain(
     """Show why a document was kept, redacted, held or dropped, back to its bytes in the input."""
     facts = _open(folder).release(release).explain(doc_id)
     if as_json:
-        return _print_json(facts)
+        return print_json(facts)
     from corpus_gov.explain import lines  # noqa: PLC0415
 
-    return _say("\n".join(lines(facts)))
+    return say("\n".join(lines(facts)))
 
 
 @app.command()
@@ -236,13 +215,8 @@ def diff(
     changes = manifest.diff(workspace.release(old).table("manifest"), workspace.release(new).table("manifest"))
     rows = changes.to_pylist()
     if as_json:
-        return _print_json({"old": old, "new": new, "changes": rows})
-    _say(f"{len(rows)} documents differ between {old} and {new}.")
-    names = changes.column_names
-    _table(names, [[_cell(row[name]) for name in names] for row in rows[:limit]])
-    if len(rows) > limit:
-        _say(f"{len(rows) - limit} more; --limit or --json shows them.")
-    return None
+        return print_json({"old": old, "new": new, "changes": rows})
+    return terminal.changes(old, new, rows, changes.column_names, limit)
 
 
 @app.command()
@@ -256,19 +230,17 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check a release offline: signatures, digests, leaves, counts. Exit code 5 where something does not hold."""
+    from dataclasses import asdict  # noqa: PLC0415 - a fiftieth of a second
+
     from corpus_gov import release as releases  # noqa: PLC0415
     from corpus_gov.store import open_store  # noqa: PLC0415
 
     vkey = Path(key).read_text(encoding="utf-8").strip() if key and Path(key).is_file() else key
-    checkpoints = [_read(path) for path in known or []]
+    checkpoints = [arguments.checkpoint(path) for path in known or []]
     report = releases.verify(open_store(str(folder)), release, vkey, checkpoints)
     if as_json:
-        return _print_json(_plain(report))
-    for check, ok, detail in report.checks:
-        _say(f"{'ok  ' if ok else 'FAIL'}  {check}: {detail}")
-    for note in report.trusted:
-        _say(f"note  {note}")
-    return _say(f"{report.release} is whole: {report.size} rows.")
+        return print_json(asdict(report))
+    return terminal.verified(report)
 
 
 @app.command()
@@ -286,53 +258,16 @@ def demo(
     with _engine(workspace, workers, None, None, quiet=as_json) as engine:
         outcome = pipeline.run(workspace, engine=engine, as_of=demonstration.AS_OF)
     if as_json:
-        return _print_json({"release": outcome.release, "published": outcome.published, "run": outcome.run})
-    _summary(folder, outcome)
+        return print_json(terminal.outcome_facts(outcome))
+    terminal.summary(str(folder), outcome)
     doc_id = demonstration.an_interesting_document(workspace.release(outcome.release))
-    _say("\nWhere to look next:")
-    _say(f"  {folder}/releases/{outcome.release}/clean/      the cleaned corpus, Parquet")
-    _say(f"  {folder}/releases/{outcome.release}/manifest/   one row for every document that came in")
-    _say(f"  corpus-gov explain {folder} {doc_id}")
-    _say(f"  corpus-gov verify {folder}")
-    return _say("  notebooks/01_first_look.ipynb   the same in a notebook")
-
-
-# --- rendering ------------------------------------------------------------------------------------
+    return terminal.where_next(str(folder), outcome.release, doc_id)
 
 
 def _open(folder: Path, policy: str | None = None, rules: Path | None = None) -> "Workspace":
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
     return open_workspace(folder, policy=policy, rules_folder=rules)
-
-
-def _check_source(text: str) -> None:
-    """Refuse a name that no dossier can have, before anything is made for it."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
-
-    from corpus_gov.config import SourceId  # noqa: PLC0415
-
-    try:
-        TypeAdapter(SourceId).validate_python(text)
-    except ValidationError as error:
-        raise errors.ConfigError(
-            f"--source: found {text!r}, expected 1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first; "
-            "give such a name"
-        ) from error
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise errors.ConfigError(f"--as-of {text!r}: expected a date such as 2026-11-22") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise errors.ConfigError(f"--known {str(path)!r}: {error.strerror}; expected a checkpoint file") from error
 
 
 @contextmanager
@@ -345,73 +280,10 @@ def _engine(
     if scheduler is None:
         workers, memory = workers or settings.workers, memory or settings.memory
     with (
-        _progress(quiet=quiet) as progress,
+        terminal.progress(quiet=quiet) as progress,
         Engine(workers=workers, memory=memory, scheduler=scheduler, progress=progress) as engine,
     ):
         yield engine
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int, Any], None]]:
-    """Show a bar a stage with documents/s, MB/s and time left; on standard error, so that output can be piped."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True, quiet=quiet)
-    columns = (
-        TextColumn("{task.description:<8}"), BarColumn(), TextColumn("{task.completed:>5}/{task.total}"),
-        TextColumn("{task.fields[rate]:>30}"), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    totals: dict[str, list[float]] = {}
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, done: int, total: int, result: Any) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, rate="")
-                totals[stage] = [0, 0]
-            totals[stage][0] += getattr(result, "documents", 0)
-            totals[stage][1] += getattr(result, "text_bytes", 0)
-            seconds = max(1e-3, bars.tasks[tasks[stage]].elapsed or 0)
-            documents, text_bytes = totals[stage]
-            rate = f"{documents / seconds:,.0f} documents/s {text_bytes / seconds / 1e6:,.1f} MB/s" if documents else ""
-            bars.update(tasks[stage], completed=done, total=total, rate=rate)
-
-        yield progress
-
-
-def _summary(folder: Path, outcome: Any) -> None:
-    """Print the final table: captures, dispositions, reasons, sources, time."""
-    run = outcome.run
-    counts = run["counts"]
-    for line in outcome.recovered:
-        _say(f"recovered: {line}")
-    state = "published" if outcome.published else "is up to date, nothing has changed since"
-    provisional = " (provisional: rights were not settled)" if run["provisional"] else ""
-    _say(f"\nRelease {outcome.release} {state}{provisional}: {folder}/releases/{outcome.release}")
-    _say(f"{counts['records']} records -> {counts['documents']} documents, policy {run['policy']['name']}\n")
-    _table(("captures", "count"), counts["captures"].items())
-    _table(("decision", "documents"), zip(NAMES, _by_name(counts["dispositions"]), strict=True))
-    reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
-    _table(("top reasons", "documents"), reasons[:10])
-    sources = [
-        (source, *_by_name(n), f"{counts['removal_rate'][source] / 100:.1f} %")
-        for source, n in counts["by_source"].items()
-    ]
-    _table(("source", *NAMES, "removed"), sources)
-    stages = [
-        (name, run["stages"][name]) for stage in STAGES for name in sorted(run["stages"]) if name.startswith(stage)
-    ]
-    _table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in stages])
-
-
-def _by_name(counts: Mapping[str, int]) -> list[int]:
-    return [counts.get(name, 0) for name in NAMES]
-
-
-def _stage_row(stage: str, facts: Mapping[str, float]) -> tuple[str, str, str]:
-    rate = facts["text_bytes"] / max(facts["seconds"], 1e-3) / 1e6
-    return stage, f"{facts['seconds']:.2f}", f"{rate:,.1f}" if facts["text_bytes"] else ""
 
 
 def _captured(workspace: "Workspace") -> dict[str, int]:
@@ -420,41 +292,6 @@ def _captured(workspace: "Workspace") -> dict[str, int]:
         for outcome, n in shard.outcomes.items():
             counts[outcome] = counts.get(outcome, 0) + n
     return counts
-
-
-def _table(headings: Any, rows: Any) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = [tuple(row) for row in rows]
-    for index, heading in enumerate(headings):
-        number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-        table.add_column(str(heading), justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        # Text, not markup: cells may hold names that came from outside.
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-
-
-def _say(text: str) -> None:
-    typer.echo(text)
-
-
-def _print_json(facts: Any) -> None:
-    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
-
-
-def _plain(report: Any) -> dict[str, Any]:
-    from dataclasses import asdict  # noqa: PLC0415
-
-    return asdict(report)
 
 
 if __name__ == "__main__":

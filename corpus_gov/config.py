@@ -19,7 +19,7 @@ from corpus_gov.errors import ConfigError
 Kind = Literal["self_collected", "open_licence", "commercial", "user_input", "synthetic", "own", "unassessed"]
 LegalBasis = Literal["licence", "contract", "consent", "public_official", "statutory_exception", "own_content"]
 Status = Literal["valid", "expired", "invalid", "unassessed"]
-Target = Literal["text", "uri", "title", "author", "published_at", "fetched_at", "consent_ref", "delivery_ref"]
+Target = Literal["text", "uri", "title", "author", "published_at", "fetched_at", "consent_ref", "delivery_ref", "parts"]
 
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "self_collected": ("collector.agent", "collector.period", "collector.robots_policy"),
@@ -32,7 +32,7 @@ REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 """What a dossier of each kind must say before it counts as valid (GB/T 45654-2025 5.1 c; 45652 6.1 a, 7.1 b)."""
 
-PACKS: Final = ("common.pii", "cn.pii", "common.licence", "cn.licence", "common.optout")
+PACKS: Final = ("common.pii", "cn.pii", "common.licence", "cn.licence", "common.optout", "common.encoding")
 """Rule packs in force where corpus-gov.toml names none."""
 
 Model = TypeVar("Model", bound="_Written")
@@ -70,7 +70,7 @@ class EngineSettings(_Written):
 class IngestSettings(_Written):
     """Where a shard ends: at whichever comes first."""
 
-    shard_bytes: Annotated[StrictInt, Field(ge=1)] = 64 * 1024 * 1024
+    shard_bytes: Annotated[StrictInt, Field(ge=1)] = 32 * 1024 * 1024
     """Bytes of text."""
     shard_rows: Annotated[StrictInt, Field(ge=1)] = 50_000
 
@@ -149,6 +149,22 @@ class Assessments(_Written):
     after: Assessment | None = None
 
 
+class Complete(_Written):
+    """When a file of a watched folder counts as complete: one of the two."""
+
+    after_seconds: Annotated[StrictInt, Field(ge=1, le=30 * 24 * 3600)] | None = None
+    """So long nothing was written to it."""
+    marker: Annotated[str, Field(pattern=r"^[^/\s\\]{1,100}$")] | None = None
+    """A file that says so: with a dot at its start, such as ".done", behind the name of the file itself; any other
+    name, such as "_SUCCESS", in its folder."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Complete":
+        if (self.after_seconds is None) == (self.marker is None):
+            raise ValueError("Input should be either after_seconds or marker")
+        return self
+
+
 class Dossier(_Written):
     """sources/<source_id>.yaml."""
 
@@ -161,9 +177,15 @@ class Dossier(_Written):
     """SPDX id or own id of the licence for the source as a whole."""
     inputs: Annotated[tuple[Line, ...], Field(min_length=1)]
     """Globs, relative to the workspace folder or absolute."""
-    format: Literal["auto", "warc", "jsonl", "parquet"] = "auto"
+    format: Literal["auto", "warc", "jsonl", "json", "parquet", "html", "text", "zip"] = "auto"
+    """auto: by the name of each file, and by its first bytes where the name says nothing."""
     fields: dict[Target, Line] = {}
-    """Our name → the delivery's name, for JSONL and Parquet; a name that is absent here maps to itself."""
+    """Our name → the delivery's name, for JSON and Parquet; a name that is absent here maps to itself. Without any
+    the usual shapes of other pipelines are recognised (docs/inputs.md)."""
+    base_uri: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=2_000)] | None = None
+    """Where files of one record each were served: the URI of a page is that and its logical name."""
+    complete: Complete | None = None
+    """When a file is taken; without it, as soon as it is there. Names such as x.part and dot files never are."""
     collector: Collector = Collector()
     generator: Generator = Generator()
     contract: Paper | None = None

@@ -20,7 +20,7 @@ ANSWERS: Final = "answers.json"
 PARTS: Final = frozenset(
     {
         *("incoming", "sources", ANSWERS, SETTINGS, "captures", "snapshots", "documents", "artefacts", "batches"),
-        *("releases", "ledger", "lease", "reviews", "requests", "suppression"),
+        *("releases", "ledger", "lease", "reviews", "requests", "suppression", "register"),
     }
 )
 """All that a demo consists of; a folder that holds anything else is left alone."""

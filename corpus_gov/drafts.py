@@ -1,14 +1,14 @@
 """A shard in the making, record by record (Parquet goes by columns: see ingest)."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any, Final
 
 from corpus_gov import shards
 from corpus_gov.errors import IntegrityError
-from corpus_gov.extract import Extracted, extract
+from corpus_gov.extract import FIELD_EXTRACTOR, Extracted, extract
 from corpus_gov.schemas import DOCUMENTS
-from corpus_gov.sources import Piece, Record
+from corpus_gov.sources import Piece, Record, instant
 from corpus_gov.sources.hosts import origin
 
 MAX_SNAPSHOT_BYTES: Final = 512 << 10
@@ -24,6 +24,7 @@ CAPTURED: Final = {
     "headers_digest": "headers_digest",
     "outcome": "outcome",
     "reason": "reason",
+    "part": "part",
 }
 """Fields of a Record and the columns of CAPTURES that they fill."""
 
@@ -56,19 +57,29 @@ class Draft:
     entries: list[Entry] = field(default_factory=list)
     size: int = 0
     seen: dict[str, "_Seen"] = field(default_factory=dict)
+    _hashed: tuple[bytes | None, str | None] = (None, None)
 
-    def judge(self, record: Record) -> Entry:
+    def judge(self, record: Record, piece: Piece) -> Entry:
         """Tell what a record gives in this shard, without adding it.
+
+        Args:
+            record: the record.
+            piece: the file that it came from: this draft's, or one of its bundle.
 
         Raises:
             IntegrityError: bytes and URI that came before now give another text: one doc_id would mean two.
         """
-        digest = None if record.payload is None else sha256(record.payload).hexdigest()
+        entry = self._judge(record, piece)
+        entry.capture.update(record_file=piece.record_file, file_digest=piece.file_digest)
+        return entry
+
+    def _judge(self, record: Record, piece: Piece) -> Entry:
+        digest = self._digest(record.payload)
         if record.outcome == "evidence":
             return self._evidence(record, digest)
         if record.outcome != "document" or digest is None:
             return _entry(record, digest)
-        identity = shards.doc_id(self.piece.source_id, record.uri, digest)
+        identity = shards.doc_id(self.piece.source_id, record.uri, digest, record.part)
         if identity in self.suppressed:
             # The URI may be what the person asked to have erased.
             return _entry(replace(record, outcome="suppressed", uri=None), digest, identity)
@@ -81,10 +92,12 @@ class Draft:
         if not found.text.strip():
             return _entry(replace(record, outcome="skipped", reason="no_text"), digest)
         if before:
-            self._check_same(before, found, record)
+            self._check_same(before, found, record, piece)
             return _entry(replace(record, outcome="repeat"), digest, identity)
-        size = len(found.text.encode()) + len((found.markup or "").encode())
-        document = self._document(record, found, digest, identity)
+        document = self._document(record, found, digest, identity, piece)
+        # Further parts repeat what their record says of them all: that is counted too, or it could fill the memory.
+        counted = ("text", "markup") + (("uri", "title", "author") if record.part else ())
+        size = sum(len((document.get(name) or "").encode()) for name in counted)
         return _entry(record, digest, identity, document=document, reading=_reading(record), size=size)
 
     def add(self, entry: Entry) -> None:
@@ -111,10 +124,16 @@ class Draft:
             [entry.snapshot for entry in self.entries if entry.snapshot],
         )
 
-    def _check_same(self, before: "_Seen", found: Extracted, record: Record) -> None:
+    def _digest(self, payload: bytes | None) -> str | None:
+        if payload is not self._hashed[0]:
+            # The parts of a record share its payload.
+            self._hashed = payload, None if payload is None else sha256(payload).hexdigest()
+        return self._hashed[1]
+
+    def _check_same(self, before: "_Seen", found: Extracted, record: Record, piece: Piece) -> None:
         if found.text != before.text:
             raise IntegrityError(
-                f"{self.piece.record_file}: the record at offset {record.offset!r} has bytes and URI of an earlier one "
+                f"{piece.record_file}: the record at offset {record.offset!r} has bytes and URI of an earlier one "
                 f"but is read as {_reading(record)!r} instead of {before.reading!r}, which gives another text; "
                 "remove one of the two captures from the inputs"
             )
@@ -135,13 +154,21 @@ class Draft:
         }
         return _entry(replace(record, reason=None), digest, snapshot=snapshot, size=len(body))
 
-    def _document(self, record: Record, found: Extracted, digest: str, identity: str) -> dict[str, Any]:
-        made = {name: value for name, value in asdict(found).items() if name in DOCUMENTS.names}
+    def _document(self, record: Record, found: Extracted, digest: str, identity: str, piece: Piece) -> dict[str, Any]:
+        made: dict[str, Any] = {name: getattr(found, name) for name in _EXTRACTED}
         reference = record.values.get("delivery_ref")
-        if record.type == "line" and not reference:
-            reference = f"{self.piece.record_file}#{record.offset}"
+        if record.type == "line":
+            place = f"{record.offset}.{record.part}" if record.part else str(record.offset)
+            reference = reference or f"{piece.record_file}#{place}"
+            made["extractor"] = extractor_of(record.shape)
+        else:
+            # What stands before the text of a file is believed before what extraction found in it.
+            made |= {name: record.values[name] for name in ("title", "author") if record.values.get(name)}
+            made["published_at"] = instant(record.values.get("published_at")) or found.published_at
+        made["markup"] = "\n".join([*record.stated, *([found.markup] if found.markup else [])]) or None
         return made | {
             "doc_id": identity,
+            "part": record.part,
             "payload_digest": digest,
             "uri": record.uri,
             "fetched_at": record.fetched_at,
@@ -151,7 +178,14 @@ class Draft:
         }
 
 
-_ADDED: Final = ("payload_digest", "doc_id")
+def extractor_of(shape: str | None) -> str:
+    """Name what took a text from a field: with the shape of the row where it was recognised."""
+    name, _, version = FIELD_EXTRACTOR.partition("@")
+    return FIELD_EXTRACTOR if shape is None else f"{name}.{shape}@{version}"
+
+
+_EXTRACTED: Final = tuple(one.name for one in fields(Extracted) if one.name in DOCUMENTS.names)
+_ADDED: Final = ("payload_digest", "doc_id", "record_file", "file_digest")
 
 
 def _reading(record: Record) -> tuple[str | None, str | None]:

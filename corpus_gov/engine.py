@@ -7,8 +7,10 @@ as a value: Dask would otherwise write the task's arguments, which name input fi
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +19,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
+from multiprocessing import forkserver
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -110,6 +114,24 @@ def _refuse_other(where: str, found: Mapping[str, str], expected: Mapping[str, s
         )
 
 
+def can_fork() -> bool:
+    """Say whether workers are forked from a process that has loaded the libraries, or start from nothing.
+
+    Frameworks of macOS do not live through a fork, and Windows has none.
+    """
+    return sys.platform == "linux"
+
+
+def prefork() -> None:
+    """Begin to load what workers need in the process that they will be forked from; returns at once.
+
+    A second call does nothing. The process ends with this one.
+    """
+    if can_fork():
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed", "corpus_gov.warm"])
+        forkserver.ensure_running()
+
+
 class Engine:
     """Workers for the length of a `with` block.
 
@@ -192,15 +214,26 @@ class Engine:
         }
         # For as long as workers run: one that is started again after it died reads them anew.
         self._started.enter_context(dask.config.set(settings))
+        if processes and can_fork():
+            self._started.enter_context(dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}))
+            # Dask puts its own preloads into the context once; ours stand after them.
+            distributed.utils.get_mp_context()
+            prefork()
         self._client = distributed.Client(
             processes=processes,
             n_workers=self.workers,
             threads_per_worker=1,
             # 0 is no limit: this process cannot be ended and started again.
             memory_limit=(self._memory or "auto") if processes else 0,
+            # Nothing of ours listens where other machines can reach it. Within one process there is no socket but
+            # those of the two HTTP servers, and `host` is refused.
+            host="127.0.0.1" if processes else None,
             dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             local_directory=folder,
             set_as_default=False,
+            # A fork server has the environment of the moment when it started; workers get that of now.
+            **({"env": dict(os.environ)} if processes else {}),
         )
 
     def _connect(self, address: str) -> None:
@@ -229,8 +262,17 @@ class Engine:
             self._client = None
         self._started.close()
 
-    def map(self, stage: str, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    def map(
+        self, stage: str, function: Callable[[T], R], items: Sequence[T], sizes: Sequence[int] | None = None
+    ) -> list[R]:
         """Run `function` on every item; results come in the order of the items.
+
+        Args:
+            stage: name for progress.
+            function: what to run; a function of a module.
+            items: what it takes.
+            sizes: about how much work each item is, in any unit. The largest start first, so that workers end
+                together.
 
         Raises:
             CorpusGovError: what a task raised, of the same class.
@@ -241,8 +283,12 @@ class Engine:
         if self._client is None:
             raise RuntimeError("the engine is not running; use it in a with block")
         call = Call(function, own_versions() if self._scheduler is not None else ())
-        futures = self._client.map(call, items, pure=False, retries=0)
-        place = {future.key: index for index, future in enumerate(futures)}
+        order = sorted(range(len(items)), key=lambda index: -sizes[index] if sizes is not None else 0)
+        # Tasks without dependencies start in the order of their keys.
+        call_id = uuid4().hex[:8]
+        keys = [f"{stage}-{call_id}-{number:08d}" for number in range(len(items))]
+        futures = self._client.map(call, [items[index] for index in order], key=keys, pure=False, retries=0)
+        place = {future.key: index for future, index in zip(futures, order, strict=True)}
         results: list[Any] = [None] * len(items)
         completed = distributed.as_completed(futures, loop=self._client.loop, with_results=True)
         try:

@@ -13,7 +13,7 @@ from corpus_gov.stages import Shard, read_shard
 from corpus_gov.store import Store
 from corpus_gov.workspace import Release
 
-COMPRESSED: Final = (".gz", ".zst")
+COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz")
 """Ends of the names of JSONL files whose records are counted in the decompressed stream."""
 
 
@@ -181,7 +181,7 @@ def _place(capture: Mapping[str, Any]) -> str:
     if capture["record_type"] == "row":
         return f"row {capture['record_offset']}"
     place = f"bytes {capture['record_offset']}+{capture['record_length']}"
-    compressed = capture["record_type"] == "line" and capture["record_file"].lower().endswith(COMPRESSED)
+    compressed = capture["record_type"] in {"line", "file"} and capture["record_file"].lower().endswith(COMPRESSED)
     return f"{place} of the decompressed stream" if compressed else place
 
 

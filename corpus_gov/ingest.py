@@ -1,87 +1,29 @@
-"""Input files to shards of captures, documents and snapshots; every record is a capture with an outcome."""
+"""Pieces to shards of captures, documents and snapshots; every record is a capture with an outcome."""
 
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import file_digest as digest_of
-from os import SEEK_END
-from pathlib import Path, PurePosixPath
-from typing import Final
+from dataclasses import replace
+from errno import EINVAL
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import shards
-from corpus_gov.config import Dossier
-from corpus_gov.drafts import Draft
-from corpus_gov.errors import SourceError
-from corpus_gov.extract import FIELD_EXTRACTOR
+from corpus_gov.drafts import Draft, extractor_of
+from corpus_gov.errors import IntegrityError
+from corpus_gov.pieces import REFUSED, suffix_of
 from corpus_gov.shards import Shard, doc_ids, shard_id
-from corpus_gov.sources import Piece, Record, jsonl, parquet, warc
+from corpus_gov.sources import Piece, Record, files, jsonfile, jsonl, parquet, warc, zips
+from corpus_gov.sources.frames import Buffer
+from corpus_gov.sources.revisits import Originals, Place
 
-COMPRESSION: Final = frozenset({".gz", ".zst"})
-SUFFIXES: Final = {
-    ".warc": "warc",
-    ".wet": "warc",
-    ".wat": "warc",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-"""Format by file name, after the suffix of a compression is taken off."""
-
-
-def digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, hex.
-
-    Raises:
-        SourceError: the file cannot be read.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return digest_of(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(
-            f"{path}: {error.strerror!r} on reading; check that the file is there and readable"
-        ) from error
-
-
-def pieces(path: str | Path, record_file: str, file_digest: str, dossier: Dossier, piece_bytes: int) -> list[Piece]:
-    """Cut a file into what workers read: a Parquet file by row groups, any other as a whole.
-
-    Args:
-        path: where the file lies.
-        record_file: its logical, source-relative name.
-        file_digest: of `digest`.
-        dossier: source_id, format (auto: by the name) and fields are read.
-        piece_bytes: about so many uncompressed bytes a piece.
-
-    Returns:
-        At least one piece, also for a file that cannot be read: `read` reports it.
-    """
-    form = form_of(record_file, dossier)
-    fields = tuple(sorted(dict(dossier.fields).items()))
-    whole = Piece(dossier.source_id, str(path), record_file, file_digest, form, fields)
-    if form != "parquet":
-        return [whole]
-    return [
-        Piece(whole.source_id, whole.path, record_file, file_digest, form, fields, first, count)
-        for first, count in parquet.groups(whole.path, piece_bytes)
-    ]
-
-
-def form_of(record_file: str, dossier: Dossier) -> str:
-    """Return the format that a file is read as: what the dossier says, or what its name says; may be `unknown`."""
-    return _format(record_file) if dossier.format == "auto" else dossier.format
-
-
-def _format(name: str) -> str:
-    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
-    while suffixes and suffixes[-1] in COMPRESSION:
-        suffixes.pop()
-    return SUFFIXES.get(suffixes[-1] if suffixes else "", "unknown")
+COPY_BYTES: Final = 1 << 20
 
 
 def read(
@@ -92,8 +34,8 @@ def read(
     A record whose bytes and URI came before in the shard is a repeat and gives no second document.
 
     Args:
-        piece: of `pieces`.
-        shard_rows: records a shard holds at most.
+        piece: of `pieces.pieces` or `pieces.bundles`.
+        shard_rows: captures a shard holds at most.
         shard_bytes: bytes of text a shard holds at most; a longer document is a shard of its own.
         suppressed: doc_ids that must not come back: their captures say so, and hold neither text nor URI.
 
@@ -105,22 +47,53 @@ def read(
         IntegrityError: one doc_id came with two texts, or captures and documents do not balance (a bug).
     """
     if piece.format == "parquet":
-        cuts = _cut_rows(parquet.rows(piece), shard_rows, shard_bytes)
-        for sequence, rows in enumerate(cuts):
-            yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, sequence), rows, suppressed)
+        yield from _read_columns(piece, shard_rows, shard_bytes, suppressed)
         return
     drafts = _drafts(piece, shard_rows, shard_bytes, suppressed)
     for sequence, draft in enumerate(drafts):
         yield draft.finish(shard_id(piece, shard_rows, shard_bytes, sequence))
 
 
+def _read_columns(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozenset[str]) -> Iterator[Shard]:
+    try:
+        with _on_disk(piece) as path:
+            counted = _Rows(parquet.rows(replace(piece, path=path)))
+            cuts = _cut_rows(iter(counted), shard_rows, shard_bytes)
+            for sequence, rows in enumerate(cuts):
+                yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, sequence), rows, suppressed)
+            expected = parquet.row_count(path, piece.first, piece.count)
+    except _MemberError as error:
+        rows = pa.Table.from_batches([parquet.lost(0, 0, "rejected", str(error))])
+        yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, 0), rows, suppressed)
+        return
+    if expected is not None and not counted.odd and counted.rows != expected:
+        raise IntegrityError(
+            f"{piece.record_file}: its row groups have {expected!r} rows, {counted.rows!r} are accounted for; "
+            "report this as a bug"
+        )
+
+
+class _Rows:
+    """Rows of a Parquet file that pass, counted apart from the tables that are cut of them."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self.batches, self.rows, self.odd = batches, 0, False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.batches:
+            whole = pc.equal(batch["part"], 0)
+            self.rows += pc.sum(batch["record_length"].filter(whole)).as_py() or 0
+            self.odd |= bool(pc.any(pc.is_in(batch["reason"], pa.array(["row_count", "bad_parquet"]))).as_py())
+            yield batch
+
+
 def _drafts(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozenset[str]) -> Iterator[Draft]:
     draft = Draft(piece, suppressed)
-    for record in _records(piece):
+    for origin, record in _all_records(piece):
         if len(draft.entries) >= shard_rows:
             yield draft
             draft = Draft(piece, suppressed)
-        entry = draft.judge(record)
+        entry = draft.judge(record, origin)
         if entry.size and draft.size and draft.size + entry.size > shard_bytes:
             yield draft
             draft = Draft(piece, suppressed)
@@ -128,37 +101,106 @@ def _drafts(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozens
     yield draft
 
 
+def _all_records(piece: Piece) -> Iterator[tuple[Piece, Record]]:
+    for one in piece.members or (piece,):
+        for record in _records(one):
+            yield one, record
+
+
 def _records(piece: Piece) -> Iterator[Record]:
     found = False
     try:
-        with _mapped(piece.path) as data:
-            for record in _parsed(piece, data):
-                found = True
-                yield record
+        for record in _parsed(piece):
+            found = True
+            yield record
     except OSError:
         yield Record(0, 0, "unknown", "rejected", "unreadable")
+        return
+    except _MemberError as error:
+        yield Record(0, 0, "unknown", "rejected", str(error))
         return
     if not found:
         # It holds no record that could say that it was seen.
         yield Record(0, 0, "unknown", "skipped", "empty")
 
 
+def _parsed(piece: Piece) -> Iterator[Record]:
+    if piece.format.startswith(REFUSED):
+        reason = piece.format.removeprefix(REFUSED)
+        outcome = "skipped" if reason == "temporary_name" else "rejected"
+        yield Record(0, piece.size if piece.member is not None else 0, "unknown", outcome, reason)
+    elif piece.format == "warc":
+        with _on_disk(piece) as path, _mapped(path) as data:
+            yield from warc.records(data, _originals(piece, data))
+    elif piece.format in {"jsonl", "json", "html", "text"}:
+        with _opened(piece) as file:
+            yield from _streamed(piece, file)
+    elif piece.format != "zip":
+        yield Record(0, piece.size, "unknown", "rejected", "unsupported_format")
+
+
+def _originals(piece: Piece, data: Buffer) -> Originals | None:
+    if piece.originals is None:
+        return None
+    return Originals(data, {key: Place(offset, ordinal, path) for key, path, offset, ordinal in piece.originals})
+
+
+def _streamed(piece: Piece, file: IO[bytes]) -> Iterator[Record]:
+    if piece.format == "jsonl":
+        return jsonl.records(file, piece.fields)
+    if piece.format == "json":
+        return jsonfile.records(file, piece.fields)
+    name = piece.record_file.rpartition("!/")[2] if piece.member is not None else piece.record_file
+    default = "text/html" if piece.format == "html" else "text/plain"
+    media_type = files.MEDIA_TYPES.get(suffix_of(name), default)
+    if (piece.format == "html") != ("html" in media_type):
+        media_type = default
+    return files.records(file, name, media_type, piece.base_uri)
+
+
+class _MemberError(Exception):
+    """A member of a zip that is damaged; carries the class of the reject."""
+
+
+@contextmanager
+def _opened(piece: Piece) -> Iterator[IO[bytes]]:
+    """Open a file, or the member of a zip, for reading."""
+    with Path(piece.path).open("rb") as file:
+        if piece.member is None:
+            yield file
+            return
+        try:
+            with zips.opened(file, piece.member) as member:
+                yield member
+        except zips.FAILURES:
+            raise _MemberError("bad_zip_member") from None
+        except OSError as error:
+            # bz2 names damage so, without a number; EINVAL is a place before the file's start that the directory named.
+            raise _MemberError("bad_zip_member" if error.errno in {None, EINVAL} else "unreadable") from None
+
+
+@contextmanager
+def _on_disk(piece: Piece) -> Iterator[str]:
+    """Return the path of a file; a member of a zip is copied to a temporary one."""
+    if piece.member is None:
+        yield piece.path
+        return
+    with NamedTemporaryFile() as copy:
+        with _opened(piece) as file:
+            while block := file.read(COPY_BYTES):
+                copy.write(block)
+        copy.flush()
+        yield copy.name
+
+
 @contextmanager
 def _mapped(path: str) -> Iterator[bytes | mmap.mmap]:
     with Path(path).open("rb") as file:
-        if not file.seek(0, SEEK_END):
+        if not file.seek(0, os.SEEK_END):
             yield b""  # which cannot be mapped
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data
-
-
-def _parsed(piece: Piece, data: bytes | mmap.mmap) -> Iterator[Record]:
-    if piece.format == "warc":
-        return warc.records(data)
-    if piece.format == "jsonl":
-        return jsonl.records(data, piece.fields)
-    return iter([Record(0, len(data), "unknown", "rejected", "unsupported_format")])
 
 
 def _cut_rows(batches: Iterator[pa.RecordBatch], shard_rows: int, shard_bytes: int) -> Iterator[pa.Table]:
@@ -191,7 +233,7 @@ def _from_rows(piece: Piece, identity: str, rows: pa.Table, suppressed: frozense
         rows = pa.Table.from_batches([parquet.lost(0, 0, "skipped", "empty")])
     rows = rows.combine_chunks()
     column = {name: rows[name].combine_chunks() for name in rows.schema.names}
-    ids = doc_ids(piece.source_id, column["uri"], column["payload_digest"])
+    ids = doc_ids(piece.source_id, column["uri"], column["payload_digest"], column["part"])
     candidate = pc.equal(column["outcome"], "document")
     barred = pc.and_(candidate, pc.is_in(ids, value_set=pa.array(sorted(suppressed), pa.string())))
     new = pc.and_(pc.and_not(candidate, barred), _first(ids, pc.and_not(candidate, barred)))
@@ -205,7 +247,9 @@ def _from_rows(piece: Piece, identity: str, rows: pa.Table, suppressed: frozense
     }
     kept = {name: array.filter(new) for name, array in (column | {"doc_id": ids}).items()}
     n = len(kept["doc_id"])
-    documents = shards.documents(piece.source_id, kept | {"extractor": FIELD_EXTRACTOR}, n)
+    shapes = {shape: extractor_of(shape) for shape in column["shape"].unique().to_pylist()}
+    extractors = pa.array([shapes[shape] for shape in kept["shape"].to_pylist()], pa.string())
+    documents = shards.documents(piece.source_id, kept | {"extractor": extractors}, n)
     return shards.bound(identity, shards.captures(piece, captures, rows.num_rows), documents, [])
 
 

@@ -3,29 +3,31 @@
 Until a batch is in the ledger its shards count for nothing, so an interrupted intake is simply done again.
 """
 
+import hmac
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from corpus_gov import artefacts
-from corpus_gov import ingest as inputs
-from corpus_gov.config import dump_dossier
+from corpus_gov import artefacts, originals, pieces, watch
+from corpus_gov.config import Dossier, dump_dossier
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.kernels.digests import prefixed
 from corpus_gov.ledger import KEY_ADDED, PIPELINE
 from corpus_gov.published import BATCH_INGESTED
-from corpus_gov.stages import Shard, read_shard
+from corpus_gov.sources import Piece
+from corpus_gov.stages import Input, Shard, read_shard
 from corpus_gov.stages.reading import TAG_BYTES, Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
 from corpus_gov.workspace import Workspace
 
-PIECE_BYTES: Final = 48 * 2**20
+PIECE_BYTES: Final = 24 * 2**20
 """A Parquet input is cut into pieces of about this size, so that workers end together."""
 
 
@@ -51,8 +53,16 @@ class Clock:
         part["seconds"] = round(part["seconds"] + seconds, 3)
 
 
-def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> int:
+def ingest(
+    workspace: Workspace, engine: Engine, clock: Clock | None = None, now: Callable[[], float] = time.time
+) -> int:
     """Read every input that the dossiers name and no batch holds yet; returns how many new shards there are.
+
+    Args:
+        workspace: an open workspace.
+        engine: a running engine.
+        clock: where times are noted.
+        now: seconds since 1970; tells which files of a watched folder are complete.
 
     Raises:
         ConfigError: no dossier, a new source without a single file, or two inputs of one logical name.
@@ -65,18 +75,14 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
         known_sources = {shard.source_id for shard in workspace.shards()}
         files = []
         for dossier in workspace.dossiers.values():
-            found = _inputs(workspace, dossier)
-            if not found and dossier.source_id not in known_sources:
+            found = watch.find(dossier, workspace.root or Path.cwd(), now())
+            if not found.files and not found.waiting and dossier.source_id not in known_sources:
                 raise ConfigError(
                     f"sources/{dossier.source_id}.yaml: inputs {list(dossier.inputs)!r} match no file, expected one at "
                     "least for a source that nothing was read from yet; correct the pattern or take the dossier out"
                 )
-            files += found
-        digests = engine.map("find", inputs.digest, [path for _, path, _ in files])
-        known = {(shard.source_id, shard.input_digest) for shard in workspace.shards()}
-        tasks = []
-        for (source_id, path, record_file), digest in zip(files, digests, strict=True):
-            tasks += _tasks(workspace, source_id, path, record_file, digest, known)
+            files += [(dossier, one) for one in found.files]
+        tasks = _tasks(workspace, engine, files)
         if not tasks:
             return 0
         done = engine.map("ingest", ingest_piece, tasks)
@@ -86,6 +92,13 @@ def ingest(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> 
     if clock:
         clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
     return len(shards)
+
+
+def waiting(workspace: Workspace, now: Callable[[], float] = time.time) -> dict[str, int]:
+    """Count the files of each source that are there and not taken yet: unfinished by their name or state."""
+    root = workspace.root or Path.cwd()
+    found = {source: watch.find(dossier, root, now()).waiting for source, dossier in workspace.dossiers.items()}
+    return {source: number for source, number in sorted(found.items()) if number}
 
 
 def _remove_strays(workspace: Workspace) -> None:
@@ -101,43 +114,66 @@ def _remove_strays(workspace: Workspace) -> None:
                 store.delete(name)
 
 
-def _inputs(workspace: Workspace, dossier: Any) -> list[tuple[str, str, str]]:
-    """Find the files of a source: (source_id, path, logical name), ascending by name."""
-    found: dict[str, str] = {}
-    for pattern in dossier.inputs:
-        base, names = _expand(workspace, pattern)
-        for path in names:
-            name = path.relative_to(base).as_posix()
-            if found.setdefault(name, str(path)) != str(path):
-                raise ConfigError(
-                    f"sources/{dossier.source_id}.yaml: inputs hold two files of the logical name {name!r}; "
-                    "use patterns that start at a common folder"
-                )
-    return [(dossier.source_id, path, name) for name, path in sorted(found.items())]
-
-
-def _expand(workspace: Workspace, pattern: str) -> tuple[Path, list[Path]]:
-    """Expand a pattern; names are relative to its last folder without a wildcard, wherever that lies."""
-    absolute = Path(pattern) if Path(pattern).is_absolute() else (workspace.root or Path.cwd()) / pattern
-    parts = absolute.parts
-    wild = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts) - 1)
-    base, rest = Path(*parts[:wild]), "/".join(parts[wild:])
-    return base, sorted(path for path in base.glob(rest) if path.is_file())
-
-
-def _tasks(
-    workspace: Workspace, source_id: str, path: str, record_file: str, digest: str, known: set[tuple[str, str]]
-) -> list[IngestTask]:
-    dossier, limits = workspace.dossiers[source_id], workspace.settings.ingest
-    how = [source_id, record_file, digest, inputs.form_of(record_file, dossier), dict(dossier.fields)]
-    input_digest = artefacts.digest_of(how)
-    if (source_id, input_digest) in known:
-        return []
-    pieces = inputs.pieces(path, record_file, digest, dossier, PIECE_BYTES)
-    context, suppressed = workspace.context(), workspace.suppressed()
+def _tasks(workspace: Workspace, engine: Engine, files: Sequence[tuple[Dossier, watch.Found]]) -> list[IngestTask]:
+    """Make a task of each piece that no batch holds yet."""
+    readable = [one.path for _, one in files if not one.refused]
+    taken = iter(engine.map("find", pieces.fingerprint, readable))
+    known = _known(workspace)
+    key = workspace.keys().seal
+    of_source: dict[str, list[tuple[Piece, Input]]] = {}
+    there: list[Piece] = []
+    for dossier, one in files:
+        # A refused file has no digest; `fingerprint` gives one or a reason for the others, in their order.
+        print_ = pieces.Fingerprint(None, None, one.refused) if one.refused else next(taken)
+        if print_.digest is None:
+            cut = [pieces.refused(one.path, one.record_file, print_.reason or "unreadable", dossier)]
+        else:
+            cut = pieces.pieces(one.path, one.record_file, print_.digest, dossier, PIECE_BYTES, print_.stamp)
+        there += cut
+        source = Input(_name_tag(key, dossier, one), cut[0].file_digest, _input_digest(dossier, one, cut[0]))
+        if (dossier.source_id, source.input_digest) not in known:
+            of_source.setdefault(dossier.source_id, []).extend((piece, source) for piece in cut)
+    referring = originals.attach(engine, [piece for found in of_source.values() for piece, _ in found], there)
     return [
-        IngestTask(context, piece, input_digest, limits.shard_rows, limits.shard_bytes, suppressed) for piece in pieces
+        task
+        for found in of_source.values()
+        for task in _bundled(workspace, [(referring.get(piece, piece), source) for piece, source in found])
     ]
+
+
+def _bundled(workspace: Workspace, found: Sequence[tuple[Piece, Input]]) -> list[IngestTask]:
+    context, suppressed, limits = workspace.context(), workspace.suppressed(), workspace.settings.ingest
+    # Pieces are compared by value, and all pieces of one file have its input.
+    source = {(piece.record_file, piece.member): one for piece, one in found}
+    return [
+        IngestTask(
+            context,
+            piece,
+            tuple(source[part.record_file, part.member] for part in piece.members or (piece,)),
+            limits.shard_rows,
+            limits.shard_bytes,
+            suppressed,
+        )
+        for piece in pieces.bundles([piece for piece, _ in found], PIECE_BYTES)
+    ]
+
+
+def _known(workspace: Workspace) -> set[tuple[str, str]]:
+    """Return source and input digest of every file that a batch holds."""
+    known = {(shard.source_id, shard.input_digest) for shard in workspace.shards()}
+    return known | {(shard.source_id, one.input_digest) for shard in workspace.shards() for one in shard.inputs}
+
+
+def _input_digest(dossier: Dossier, one: watch.Found, piece: Piece) -> str:
+    """Digest what a file is and how it is read."""
+    form = pieces.form_of(one.record_file, dossier, None if one.refused else one.path)
+    how = [dossier.source_id, one.record_file, piece.file_digest, form, dict(dossier.fields)]
+    return artefacts.digest_of([*how, dossier.base_uri] if dossier.base_uri else how)
+
+
+def _name_tag(key: bytes, dossier: Dossier, one: watch.Found) -> str:
+    body = prefixed(b"record_file", dossier.source_id.encode(), one.record_file.encode())
+    return hmac.new(key, body, sha256).hexdigest()[:32]
 
 
 def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested]) -> list[Shard]:

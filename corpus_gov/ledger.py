@@ -13,7 +13,7 @@ Whoever holds the folder and the key can still write another history. Only a che
 elsewhere excludes that: `verify(known=…)`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -53,6 +53,10 @@ TREE: Final = "ledger/tree"
 def entry_name(index: int) -> str:
     """Name an entry in the store."""
     return f"ledger/entries/{index:020d}"
+
+
+def _unasked() -> None:
+    """Stand for a lease where none is held."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Ledger:
         time: datetime,
         fencing: int = 0,
         actor_signer: Signer | None = None,
+        still_alone: Callable[[], None] = _unasked,
     ) -> Entry:
         """Write the next entry and sign the checkpoint over it: when this returns, it happened.
 
@@ -113,6 +118,8 @@ class Ledger:
             time: when, with its zone.
             fencing: number of the writer's lease.
             actor_signer: the actor's own key, registered by an earlier KEY_ADDED entry.
+            still_alone: called right before each write that replaces something; raises where the lease is over. The
+                entry is there by then, and the next start finishes it.
 
         Raises:
             StoreError: another writer took the index, or the append before this one was interrupted.
@@ -135,7 +142,7 @@ class Ledger:
                 f"{entry_name(size)}: already there, expected a free index; another writer was faster, or an append "
                 "was interrupted: run again, which finishes it"
             )
-        self._commit(hashes + merkle.leaf_hash(raw), signer)
+        self._commit(hashes + merkle.leaf_hash(raw), signer, still_alone)
         return entry
 
     def finish(self, signer: Signer) -> list[Entry]:
@@ -234,10 +241,12 @@ class Ledger:
             raise IntegrityError(f"{TREE}: does not hold the {head.size} leaves of the checkpoint; restore it")
         return head.size, hashes
 
-    def _commit(self, hashes: bytes, signer: Signer) -> None:
+    def _commit(self, hashes: bytes, signer: Signer, still_alone: Callable[[], None] = _unasked) -> None:
         # Tree before checkpoint: a reader who finds the checkpoint finds all that it covers. A crash between
         # the two leaves a tree that runs ahead, which every reader cuts to the checkpoint's size.
+        still_alone()
         self._store.put(TREE, hashes)
+        still_alone()
         self._store.put(CHECKPOINT, Checkpoint.sign(self.origin, hashes, signer).note)
 
     def _own_key(self) -> Verifier:

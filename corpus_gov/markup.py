@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
-from resiliparse.extract.html2text import extract_plain_text
 
 from corpus_gov.sources import storable
 
@@ -18,7 +17,8 @@ MAX_LINES: Final = 64
 MAX_JSON_CHARS: Final = 256 << 10
 MAX_JSON_NODES: Final = 2_000
 MAX_ELEMENTS: Final = 2_000
-"""How many tags of a kind, JSON nodes and characters are looked at: bounds of work, not of trust."""
+MAX_NAMES: Final = 8
+"""How many tags of a kind, JSON nodes, characters and authors are looked at: bounds of work, not of trust."""
 CONTEXT_CHARS: Final = 200
 """What is kept before a notice in a line longer than MAX_VALUE_CHARS."""
 
@@ -51,6 +51,11 @@ NOTICE_WORDS: Final = (
     "©", "copyright", "licen", "rights reserved", "creative commons", "public domain", "data mining",
     "版权", "版權", "著作权", "著作權", "转载", "轉載", "许可", "許可", "授权", "授權", "知识共享",
     "侵权", "侵權", "侵删", "禁止", "严禁", "嚴禁", "icp备", "icp證", "icp证", "公网安备", "人工智能生成", "ai生成",
+    # numbers under which a site may publish, and who answers for it
+    "icp備", "icp号", "公安备", "备案", "備案", "许可号", "新闻信息服务", "互联网出版", "刊号", "经营许可",
+    "声明", "聲明",
+    "举报", "舉報", "联系我们", "聯繫我們", "联系方式", "联系电话", "主办单位", "主办：", "承办单位", "法律顾问",
+    "all rights", "(c) ", "imprint", "impressum", "terms of use", "terms of service", "urheberrecht", "droits réservés",
 )  # fmt: skip
 """What a line of the page must hold, in lower case, to be kept as a notice."""
 
@@ -68,19 +73,21 @@ def from_headers(headers: Iterable[tuple[str, str]]) -> list[str]:
     ][:MAX_LINES]
 
 
-def from_page(tree: Any, html: str) -> list[str]:
+def from_page(tree: Any, html: str, shown: Sequence[str]) -> list[str]:
     """Return the lines of a parsed page: machine-readable ones in page order, then notices.
 
     Args:
         tree: resiliparse's HTMLTree of the page.
         html: its source, for labels outside of any element.
+        shown: the lines that a reader sees. A notice has its place among them in its kind: `notice@8/9` is the line
+            before the last.
     """
     stated = [*_metas(tree), *_links(tree), *_linked_data(tree), *_microdata(tree)]
     stated += [_line("aigc", match[0]) for match in _AIGC.finditer(html)] if "AIGC" in html else []
     stated = list(dict.fromkeys(stated))[:MAX_LINES]
     # Footers stand at the end: where there are too many notices, the last ones stay.
     room = MAX_LINES - len(stated)
-    return stated + list(dict.fromkeys(_notices(tree)))[-room:] if room else stated
+    return stated + _notices(shown)[-room:] if room else stated
 
 
 def _metas(tree: Any) -> Iterator[str]:
@@ -121,9 +128,15 @@ def linked_data(source: str) -> Iterator[tuple[str, str]]:
             waiting += reversed(node)
         elif isinstance(node, dict):
             for key, value in node.items():
-                if (plain := _plain(value)) is not None:
+                if (plain := _names(value) if key == "author" else _plain(value)) is not None:
                     yield key, plain
             waiting += [value for value in reversed(node.values()) if isinstance(value, dict | list)]
+
+
+def _names(value: Any) -> str | None:
+    listed = value if isinstance(value, list) else [value]
+    names = [one.get("name") if isinstance(one, dict) else one for one in listed[:MAX_NAMES]]
+    return ", ".join(name.strip() for name in names if isinstance(name, str) and name.strip()) or None
 
 
 def _plain(value: Any) -> str | None:
@@ -142,14 +155,16 @@ def _microdata(tree: Any) -> Iterator[str]:
         yield _line(f"itemprop:{(element.getattr('itemprop') or '').lower()}", value)
 
 
-def _notices(tree: Any) -> Iterator[str]:
-    text = extract_plain_text(tree, main_content=False, alt_texts=False, list_bullets=False)
-    words = _words(text)
-    for line in text.splitlines() if words else ():
+def _notices(shown: Sequence[str]) -> list[str]:
+    words = _words("\n".join(shown))
+    found: dict[str, str] = {}
+    for place, line in enumerate(shown, 1) if words else ():
         lowered = line.lower()
-        if places := [place for place in map(lowered.find, words) if place >= 0]:
+        if places := [at for at in map(lowered.find, words) if at >= 0]:
             start = max(0, min(places) - CONTEXT_CHARS) if len(line) > MAX_VALUE_CHARS else 0
-            yield _line("notice", line[start:])
+            value = line[start : start + 2 * MAX_VALUE_CHARS]
+            found.setdefault(value, _line(f"notice@{place}/{len(shown)}", value))
+    return list(found.values())
 
 
 def _words(text: str) -> list[str]:

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, config, duplicates, release, seal
+from corpus_gov import artefacts, config, duplicates, register, release, seal
 from corpus_gov import policy as policies
 from corpus_gov.engine import Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
@@ -49,7 +49,7 @@ from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_
 from corpus_gov.store import Missing, open_store
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 
-ROWS_A_RANGE: Final = 100_000
+ROWS_A_RANGE: Final = 32_768
 """Rows of a key range, and of a manifest file: some 60 MB while it is sealed."""
 
 DECIDE_VERSION: Final = 1
@@ -85,12 +85,16 @@ class Outcome:
         published: False when nothing had changed since that release.
         run: the content of its run.json.
         recovered: what start-up finished or discarded of an interrupted run.
+        rebuilt: artefacts that this run found damaged and built again.
+        stages: seconds, documents and bytes of each stage of this run, whether or not it published.
     """
 
     release: str
     published: bool
     run: Mapping[str, Any]
     recovered: tuple[str, ...] = ()
+    rebuilt: tuple[str, ...] = ()
+    stages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def run(
@@ -146,11 +150,12 @@ def publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None = No
 
 
 def _publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None, *, force: bool) -> Outcome:
-    unchanged = _unchanged(workspace, draft)
-    if unchanged and not force:
-        return Outcome(unchanged, published=False, run=workspace.release(unchanged).run)
-    name = publish(workspace, draft, clock)
-    return Outcome(name, published=True, run=workspace.release(name).run)
+    unchanged = None if force else _unchanged(workspace, draft)
+    name = unchanged or publish(workspace, draft, clock)
+    # Read after `publish`, whose own time the clock has by now.
+    rebuilt, stages = (tuple(clock.rebuilt), clock.stages) if clock else ((), {})
+    run = workspace.release(name).run
+    return Outcome(name, published=not unchanged, run=run, rebuilt=rebuilt, stages=stages)
 
 
 def _unchanged(workspace: Workspace, draft: Draft) -> str | None:
@@ -165,7 +170,8 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
     started = time.perf_counter()
     context, shards = workspace.context(), workspace.shards()
     policies.check_screened(workspace.policy_in_force(), context.rule_packs())
-    done = engine.map("screen", build_shard, [BuildTask(context, shard) for shard in shards])
+    sizes = [shard.text_bytes for shard in shards]
+    done = engine.map("screen", build_shard, [BuildTask(context, shard) for shard in shards], sizes)
     documents, text_bytes = sum(d.documents for d in done), sum(d.text_bytes for d in done)
     if clock:
         clock.time("screen", started, documents, text_bytes)
@@ -215,7 +221,7 @@ def decide(
     judging = [
         JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, oldest, run_key) for s in shards
     ]
-    judged = engine.map("decide", judge_shard, judging)
+    judged = engine.map("decide", judge_shard, judging, [shard.documents for shard in shards])
     policy = workspace.policy_in_force()
     verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, _tallies(policy, judged)))
     twins = duplicates.find(workspace, shards, judged, clusters, verdicts, as_of, run_key)
@@ -239,7 +245,7 @@ def decide(
         )
         for shard, done in zip(shards, judged, strict=True)
     ]
-    settled = engine.map("apply", settle_shard, settling)
+    settled = engine.map("apply", settle_shard, settling, [shard.text_bytes for shard in shards])
     rows = tuple(done.names[1] for done in settled)
     sealing = [SealTask(context, rows, number, run_key) for number in range(ranges if shards else 0)]
     sealed = engine.map("seal", seal_range, sealing)
@@ -258,7 +264,7 @@ def _draft(
 ) -> Draft:
     store, context = workspace.store, workspace.context()
     hashes = np.frombuffer(b"".join(store.read(done.names[1]) for done in sealed), np.uint8).reshape(-1, 32)
-    counts = _counts(shards, settled)
+    counts = _counts(shards, settled) | {"superseded": sum(workspace.superseded().values())}
     if counts["records"] == 0:
         raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
     if len(hashes) != counts["documents"]:
@@ -451,8 +457,8 @@ def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
     """Open or make a workspace for a first try: the given files, one unassessed source, the trial policy."""
     paths = [str(Path(name).absolute()) for name in inputs]
     for name, path in zip(inputs, paths, strict=True):
-        if not any(c in name for c in "*?[") and not Path(path).is_file():
-            raise ConfigError(f"--input {name!r}: found no such file, expected a WARC, JSONL or Parquet file")
+        if not any(c in name for c in "*?[") and not Path(path).exists():
+            raise ConfigError(f"--input {name!r}: found no such file, expected a file, a folder or a pattern")
     try:
         open_store(url).read(SETTINGS)
         workspace = open_workspace(url)
@@ -466,7 +472,7 @@ def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:
         )
     title = f"First try of {source_id}"
     # A file that is there is meant as it is, brackets and all; anything else is a pattern.
-    patterns = tuple(glob.escape(path) if Path(path).is_file() else path for path in paths)
+    patterns = tuple(glob.escape(path) if Path(path).exists() else path for path in paths)
     dossier = config.Dossier(source_id=source_id, kind="unassessed", title=title, inputs=patterns)
-    workspace.store.put(f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
+    register.add(workspace.store, f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
     return open_workspace(url, policy="trial")

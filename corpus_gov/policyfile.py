@@ -13,11 +13,12 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from corpus_gov import expressions, located
-from corpus_gov.errors import ConfigError, PolicyError
+from corpus_gov import expressions
+from corpus_gov.errors import PolicyError
 from corpus_gov.expressions import Expression
+from corpus_gov.located import Entry, Key
 from corpus_gov.rules import shipped
 from corpus_gov.schemas import DISPOSITIONS
 
@@ -35,8 +36,7 @@ _SPAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _LEGAL = re.compile(r"[A-Za-z0-9_.-]+")
 _CATEGORY = re.compile(r"A[1-5][a-i]?")
 _CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "why")
-
-T = TypeVar("T")
+_TALLY: Final = ("id", "categories", "when", "why")
 
 
 @dataclass(frozen=True)
@@ -130,28 +130,26 @@ def read(text: str, where: str) -> Policy:
     Raises:
         PolicyError: names `where`, the line, what was found and what to do.
     """
-    try:
-        content, lines = located.read_yaml(text, where)
-    except ConfigError as error:
-        # The reader is shared with dossiers; whose file it was decides who must act.
-        raise PolicyError(str(error)) from error
-    top = _Entry(content, (), lines, where)
+    top = Entry.read(text, where, PolicyError)
     top.only(("policy", "version", "why", "needs", "provisional", "clauses", "tallies", "election"))
-    clauses, tallies = top.entries("clauses"), top.entries("tallies", needed=False)
+    clauses, tallies = (
+        _entries(top, "clauses", "clause", _CLAUSE),
+        _entries(top, "tallies", "tally", _TALLY, needed=False),
+    )
     election = top.below("election")
     election.only(("order", "quality"))
     texts = [*((c, "when") for c in clauses), *((t, "when") for t in tallies), (election, "quality")]
     parsed = _expressions(texts)
     policy = Policy(
         name=top.text("policy", _NAME),
-        version=top.count("version"),
+        version=top.count("version", least=1),
         why=top.text("why"),
-        needs=top.texts("needs", _PACK),
+        needs=top.texts("needs", _PACK, needed=False),
         provisional=top.flag("provisional"),
         clauses=tuple(_clause(entry, parsed.get((entry.path, "when"))) for entry in clauses),
         tallies=tuple(_tally(entry, parsed.get((entry.path, "when"))) for entry in tallies),
         election=Election(_order(election), parsed.get((election.path, "quality"))),
-        digest=sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest(),
+        digest=sha256(json.dumps(top.content, sort_keys=True, default=str).encode()).hexdigest(),
         where=f"{where}:{top.line('needs')}",
     )
     if ("quality" in policy.election.order) != (policy.election.quality is not None):
@@ -159,93 +157,28 @@ def read(text: str, where: str) -> Policy:
     return policy
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A mapping of the file, with the place of each key."""
-
-    content: Any
-    path: located.Key
-    lines: located.Lines
-    where: str
-
-    def line(self, key: str | None = None) -> int:
-        return self.lines.get((*self.path, key) if key else self.path, self.lines.get(self.path, 1))
-
-    def place(self, key: str | None) -> str:
-        name = self.content.get("id") if isinstance(self.content, dict) else None
-        kind = "tally" if self.path[:1] == ("tallies",) else "clause"
-        return f"{self.where}:{self.line(key)}: {f'{kind} {name!r}: ' if isinstance(name, str) else ''}{key or 'here'}"
-
-    def error(self, key: str | None, problem: str) -> PolicyError:
-        return PolicyError(f"{self.place(key)}: {problem}")
-
-    def only(self, known: Iterable[str]) -> None:
-        if not isinstance(self.content, dict):
-            raise self.error(None, f"found a {type(self.content).__name__}, expected keys {list(known)!r}; write them")
-        for key in self.content:
-            if key not in known:
-                raise self.error(str(key), f"found an unknown key, expected one of {list(known)!r}; correct it")
-
-    def entries(self, key: str, *, needed: bool = True) -> list["_Entry"]:
-        items = self.content.get(key, None if needed else [])
-        if not isinstance(items, list) or (needed and not items):
-            raise self.error(key, f"found a {type(items).__name__}, expected a list; write it")
-        entries = [_Entry(item, (*self.path, key, i), self.lines, self.where) for i, item in enumerate(items)]
-        seen: set[str] = set()
-        for entry in entries:
-            entry.only(_CLAUSE if key == "clauses" else ("id", "categories", "when", "why"))
-            if (name := entry.text("id", _ID)) in seen:
-                raise entry.error("id", f"found {name!r} twice, expected it once; rename one")
-            seen.add(name)
-        return entries
-
-    def below(self, key: str) -> "_Entry":
-        return _Entry(self.content.get(key), (*self.path, key), self.lines, self.where)
-
-    def text(self, key: str, form: re.Pattern[str] | None = None) -> str:
-        value = self.content.get(key)
-        if not isinstance(value, str) or not value.strip() or (form and not form.fullmatch(value)):
-            raise self.error(
-                key, f"found {value!r}, expected text{f' of the form {form.pattern}' if form else ''}; write it"
-            )
-        return value
-
-    def texts(self, key: str, form: re.Pattern[str]) -> tuple[str, ...]:
-        values = self.content.get(key, [])
-        if not isinstance(values, list) or not all(isinstance(v, str) and form.fullmatch(v) for v in values):
-            raise self.error(key, f"found {values!r}, expected a list of texts of the form {form.pattern}; correct it")
-        return tuple(values)
-
-    def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
-        value = self.content.get(key, default)
-        if value not in choices:
-            raise self.error(key, f"found {value!r}, expected one of {choices!r}; choose one")
-        return str(value)
-
-    def count(self, key: str) -> int:
-        value = self.content.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.error(key, f"found {value!r}, expected a whole number of at least 1; correct it")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self.content.get(key, False)
-        if not isinstance(value, bool):
-            raise self.error(key, f"found {value!r}, expected true or false; choose one")
-        return value
+def _entries(top: Entry, key: str, kind: str, known: Iterable[str], *, needed: bool = True) -> list[Entry]:
+    entries = top.entries(key, kind, needed=needed)
+    seen: set[str] = set()
+    for entry in entries:
+        entry.only(known)
+        if (name := entry.text("id", _ID)) in seen:
+            raise entry.error("id", f"found {name!r} twice, expected it once; rename one")
+        seen.add(name)
+    return entries
 
 
-def _expressions(texts: Iterable[tuple[_Entry, str]]) -> Mapping[tuple[located.Key, str], Expression]:
+def _expressions(texts: Iterable[tuple[Entry, str]]) -> Mapping[tuple[Key, str], Expression]:
     """Check every expression of the file over one connection."""
     written = [(entry, key) for entry, key in texts if key in entry.content]
     parsed = expressions.parse_all([(entry.text(key), entry.place(key)) for entry, key in written])
     return {(entry.path, key): one for (entry, key), one in zip(written, parsed, strict=True)}
 
 
-def _clause(entry: _Entry, when: Expression | None) -> Clause:
+def _clause(entry: Entry, when: Expression | None) -> Clause:
     disposition = entry.choice("disposition", ASKS)
     scope = entry.choice("scope", SCOPES, "document")
-    spans = entry.texts("spans", _SPAN)
+    spans = entry.texts("spans", _SPAN, needed=False)
     if (disposition == "redact") != bool(spans) or bool(spans) == (when is not None):
         # Spans are cut wherever their rule found any: a condition beside them could not be kept.
         raise entry.error(
@@ -260,22 +193,22 @@ def _clause(entry: _Entry, when: Expression | None) -> Clause:
         spans=spans,
         disposition=disposition,
         category=entry.text("category") if "category" in entry.content else "",
-        legal=",".join(sorted(entry.texts("legal", _LEGAL))),
+        legal=",".join(sorted(entry.texts("legal", _LEGAL, needed=False))),
         final=entry.flag("final"),
         why=entry.text("why"),
         where=entry.place("id").removesuffix(": id"),
     )
 
 
-def _tally(entry: _Entry, when: Expression | None) -> Tally:
-    categories = entry.texts("categories", _CATEGORY)
+def _tally(entry: Entry, when: Expression | None) -> Tally:
+    categories = entry.texts("categories", _CATEGORY, needed=False)
     if bool(categories) == (when is not None):
         raise entry.error("id", "expected either categories or `when`; write one of them")
     return Tally(entry.text("id", _NAME), categories, when)
 
 
-def _order(entry: _Entry) -> tuple[str, ...]:
-    order = entry.texts("order", re.compile("|".join(ORDER)))
+def _order(entry: Entry) -> tuple[str, ...]:
+    order = entry.texts("order", re.compile("|".join(ORDER)), needed=False)
     if len(set(order)) < len(order):
         raise entry.error("order", f"found {order!r}, expected each once; remove one")
     return order

@@ -53,6 +53,9 @@ __all__ = [
     "verify",
 ]
 
+POLICY: Final = ("name", "version", "digest")
+"""Keys of run["policy"] that the statement repeats; all that it said stands in run.json, which the statement covers."""
+
 COUNTS: Final = ("records", "captures", "documents", "dispositions")
 """Keys of run["counts"] that the statement repeats and `verify` recounts."""
 
@@ -157,12 +160,14 @@ def publish(
     entry = {place(name, STATEMENT): digest}
     when = time or datetime.now(UTC)
     lease.check()
-    # BUG: a process that sleeps longer than its lease between the entry and the checkpoint, and wakes after its
-    # successor's commit, puts an older checkpoint back. Nothing is lost: the next start finishes one entry that
-    # lies beyond it, and stops at two for a person to restore the newest checkpoint.
     # The append writes the entry, then the ledger's tree, then the checkpoint. A crash between them leaves an
     # entry beyond the checkpoint: `recover` then finds all files whole, and signs what this call would have.
-    ledger.append(RELEASE_PUBLISHED, entry, stated, actor=actor, signer=signer, time=when, fencing=lease.fencing)
+    # BUG: the lease is asked before each of the last two writes, and a process can still sleep past it between the
+    # question and the write, and put an older tree or checkpoint back. Nothing is lost: see `_settle`.
+    ledger.append(
+        RELEASE_PUBLISHED, entry, stated,
+        actor=actor, signer=signer, time=when, fencing=lease.fencing, still_alone=lease.check,
+    )  # fmt: skip
     # At this point the release is committed. The copy below is a convenience; recovery writes a missing one.
     note = _export(store, ledger, name)
     return Release(name, content.root, content.size, note)
@@ -195,6 +200,7 @@ def recover(store: Store, lease: Lease, ledger: Ledger, signer: Signer) -> list[
 def _check(content: Content) -> None:
     """Refuse content that `verify` would refuse, before anything is written."""
     facts = {*content.run} >= {"counts", "packs", "policy"} and {*content.run["counts"]} >= {*COUNTS}
+    facts = facts and {*content.run["policy"]} >= {*POLICY}
     names = [part.name for part in (*content.clean, *content.manifest)]
     folders = [*(["clean"] * len(content.clean)), *(["manifest"] * len(content.manifest))]
     if not facts or [name.partition("/")[0] for name in names] != folders or len({*names}) != len(names):
@@ -234,7 +240,7 @@ def _predicate(stated: Mapping[str, Any], run: Mapping[str, Any], rows: Mapping[
         **stated,
         "counts": {key: run["counts"][key] for key in COUNTS},
         "packs": run["packs"],
-        "policy": run["policy"],
+        "policy": {key: run["policy"][key] for key in POLICY},
         "provisional": bool(run.get("provisional", False)),
         "rows": dict(rows),
     }

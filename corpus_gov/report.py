@@ -6,12 +6,22 @@ from typing import Any
 from corpus_gov.pipeline import Outcome
 
 
-def markdown(outcome: Outcome, checks: Sequence[Any] = ()) -> str:
-    """Summarise a run: captures, decisions, reasons, sources, and the expectations that were checked."""
+def headline(outcome: Outcome) -> str:
+    """Say in a few words what a run came to."""
+    return f"published {outcome.release}" if outcome.published else f"unchanged, {outcome.release} stands"
+
+
+def markdown(outcome: Outcome, checks: Sequence[Any] = (), recovered: Sequence[str] = ()) -> str:
+    """Summarise a run.
+
+    Args:
+        outcome: of the run; captures, decisions, reasons and sources are those of its release, stages its own.
+        checks: the expectations that were checked.
+        recovered: what start-up finished or discarded of an interrupted run.
+    """
     counts = outcome.run["counts"]
-    state = "published" if outcome.published else "unchanged"
     parts = [
-        f"# Release {outcome.release} ({state})",
+        f"# {headline(outcome).capitalize()}",
         f"As of {outcome.run['as_of']}, policy {outcome.run['policy']['name']} "
         f"version {outcome.run['policy']['version']}" + (", **provisional**" if outcome.run["provisional"] else ""),
         f"{counts['records']} records gave {counts['documents']} documents.",
@@ -20,6 +30,9 @@ def markdown(outcome: Outcome, checks: Sequence[Any] = ()) -> str:
         _table(("reason", "documents"), sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))[:10]),
         _table(("source", "decisions", "removed"), _sources(counts)),
         _table(("expectation", "held"), ((check.expectation, "yes" if check.ok else "**no**") for check in checks)),
+        _table(("stage", "seconds"), ((name, f"{facts['seconds']:.2f}") for name, facts in outcome.stages.items())),
+        *(f"Recovered: {line}." for line in recovered),
+        *(f"Rebuilt: `{name}` was damaged and was built again." for name in outcome.rebuilt),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -15,8 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
-from corpus_gov import located
-from corpus_gov.errors import ConfigError, RuleError
+from corpus_gov.errors import RuleError
+from corpus_gov.located import Entry
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """Largest pack that is read at all."""
@@ -179,16 +179,12 @@ def read_pack(data: bytes, where: str, name: str) -> RulePack:
     Raises:
         RuleError: names `where`, the line, what was found and what to do.
     """
-    content, lines = _read(data, where)
-    top = _Entry(content, (), lines, where)
+    top = Entry.read(_text(data, where), where, RuleError)
     top.only(_PACK_KEYS)
     if (said := top.text("pack")) != name:
         raise top.error("pack", f"found {said!r}, expected {name!r}; the name must be that of the file")
     top.text("why")
-    entries = top.get("rules")
-    if not isinstance(entries, list) or not entries:
-        raise top.error("rules", "found no list of rules; add one or remove the pack")
-    rules = tuple(_rule(_Entry(entry, ("rules", index), lines, where)) for index, entry in enumerate(entries))
+    rules = tuple(_rule(entry) for entry in top.entries("rules", "rule"))
     _check_unique(rules)
     return RulePack(name=name, version=top.count("version", least=1), rules=rules)
 
@@ -209,17 +205,14 @@ def check_params(rule: Rule, needed: Mapping[str, type], optional: Mapping[str, 
         raise rule.error(f"params lack {missing!r}; screens.{rule.screen} cannot do without")
 
 
-def _read(data: bytes, where: str) -> tuple[Any, located.Lines]:
+def _text(data: bytes, where: str) -> str:
     if len(data) > MAX_BYTES:
         raise RuleError(f"{where}:1: found {len(data)} bytes, expected at most {MAX_BYTES}; split the pack")
     try:
-        return located.read_yaml(data.decode(), where)
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise RuleError(f"{where}:{line}: found no valid UTF-8; save the file as UTF-8") from error
-    except ConfigError as error:
-        # The reader is shared with dossiers; whose file it was decides who must act.
-        raise RuleError(str(error)) from error
 
 
 def _check_unique(rules: Iterable[Rule]) -> None:
@@ -230,7 +223,7 @@ def _check_unique(rules: Iterable[Rule]) -> None:
         seen[rule.id] = rule
 
 
-def _rule(entry: "_Entry") -> Rule:
+def _rule(entry: Entry) -> Rule:
     entry.only(_RULE_KEYS)
     return Rule(
         **{key: read(entry, key) for key, read in _RULE_KEYS.items() if key in entry.content or key in _REQUIRED},
@@ -239,90 +232,36 @@ def _rule(entry: "_Entry") -> Rule:
     )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A mapping of the file, with the place of each key."""
-
-    content: Any
-    path: located.Key
-    lines: located.Lines
-    where: str
-
-    def line(self, key: str | None = None) -> int:
-        return self.lines.get((*self.path, key) if key else self.path, self.lines.get(self.path, 1))
-
-    def error(self, key: str | None, problem: str) -> RuleError:
-        name = self.content.get("id") if isinstance(self.content, dict) else None
-        rule = f"rule {name!r}: " if isinstance(name, str) else ""
-        return RuleError(f"{self.where}:{self.line(key)}: {rule}{f'{key}: ' if key else ''}{problem}")
-
-    def only(self, known: Iterable[str]) -> None:
-        if not isinstance(self.content, dict):
-            raise self.error(None, f"found a {type(self.content).__name__}, expected keys {list(known)!r}; write them")
-        for key in self.content:
-            if key not in known:
-                raise self.error(str(key), f"unknown key; expected one of {list(known)!r}")
-
-    def get(self, key: str) -> Any:
-        if key not in self.content:
-            raise self.error(None, f"found no key {key!r}; add it")
-        return self.content[key]
-
-    def text(self, key: str, form: re.Pattern[str] | None = None) -> str:
-        value = self.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(key, f"found {value!r}, expected text; write it, in quotes if it looks like a number")
-        if form and not form.fullmatch(value):
-            raise self.error(key, f"found {value!r}, expected the form {form.pattern}; correct it")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.get(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.error(key, "expected a list of texts; write it as [...], numbers in quotes")
-        return tuple(value)
-
-    def count(self, key: str, *, least: int = 0) -> int:
-        value = self.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self.error(key, f"found {value!r}, expected a whole number of at least {least}; correct it")
-        return value
-
-    def status(self, key: str) -> str:
-        if (value := self.text(key)) not in STATUSES:
-            raise self.error(key, f"found {value!r}, expected one of {STATUSES!r}; choose one")
-        return value
-
-    def params(self, key: str) -> Params:
-        value = self.get(key)
-        if not isinstance(value, dict):
-            raise self.error(key, f"found a {type(value).__name__}, expected keys and values; write {{}} for none")
-        frozen: Params = _freeze(value, lambda problem: self.error(key, problem))
-        return frozen
+def _params(entry: Entry, key: str) -> Params:
+    value = entry.get(key)
+    if not isinstance(value, dict):
+        raise entry.error(key, f"found a {type(value).__name__}, expected keys and values; write {{}} for none")
+    frozen: Params = _freeze(value, lambda problem: entry.error(key, problem))
+    return frozen
 
 
-_RULE_KEYS: Final[Mapping[str, Callable[[_Entry, str], Any]]] = {
+_RULE_KEYS: Final[Mapping[str, Callable[[Entry, str], Any]]] = {
     "id": lambda entry, key: entry.text(key, _RULE_ID),
     "version": lambda entry, key: entry.count(key, least=1),
     "screen": lambda entry, key: entry.text(key, _NAME),
-    "params": _Entry.params,
-    "category": _Entry.text,
-    "why": _Entry.text,
-    "legal": _Entry.texts,
-    "source": _Entry.text,
-    "status": _Entry.status,
-    "hits": _Entry.texts,
-    "misses": _Entry.texts,
-    "known_misses": _Entry.texts,
-    "known_false_alarms": _Entry.texts,
+    "params": _params,
+    "category": Entry.text,
+    "why": Entry.text,
+    "legal": Entry.texts,
+    "source": Entry.text,
+    "status": lambda entry, key: entry.choice(key, STATUSES),
+    "hits": Entry.texts,
+    "misses": Entry.texts,
+    "known_misses": Entry.texts,
+    "known_false_alarms": Entry.texts,
     "placeholder": lambda entry, key: entry.text(key, _PLACEHOLDER),
-    "severity": _Entry.count,
+    "severity": Entry.count,
     "normaliser": lambda entry, key: entry.text(key, _NAME),
 }
 _REQUIRED: Final = frozenset(list(_RULE_KEYS)[:11])
 
 
-def _freeze(value: Any, error: Callable[[str], RuleError]) -> Any:
+def _freeze(value: Any, error: Callable[[str], Exception]) -> Any:
     if isinstance(value, dict):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise error(f"found the key {wrong[0]!r}, expected text; put it in quotes")

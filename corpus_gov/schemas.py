@@ -75,14 +75,14 @@ CAPTURES: Final = table(
     field("record_offset", pa.int64(), "Where the record starts: bytes in the file, or the row number in Parquet."),
     field("record_length", pa.int64(), "Bytes of the record in the file (compressed if it is); 1 for a Parquet row."),
     field(
-        "record_type", pa.string(), "response, resource, revisit, conversion, request, metadata, warcinfo, line, row."
+        "record_type", pa.string(), "Of a WARC record its type; line (also of a JSON array), row, file; else unknown."
     ),
     field("part", pa.int32(), "0 for the record itself, 1… for further documents in it; records = rows with part 0."),
     field("fetched_at", TIME, "From the record; null when it does not say.", null=True),
     field("uri", pa.string(), "Target URI; personal data in it is redacted.", null=True),
     field("http_status", pa.int32(), "Of a response.", null=True),
     field("payload_digest", pa.string(), "SHA-256 of the body after transfer- and content-decoding.", null=True),
-    field("headers_digest", pa.string(), "SHA-256 of the HTTP header block as received.", null=True),
+    field("headers_digest", pa.string(), "SHA-256 of the HTTP headers as received, or of front matter.", null=True),
     field("outcome", pa.string(), "One of OUTCOMES."),
     field("doc_id", pa.string(), "Of the document that the record holds or repeats.", null=True),
     field("reason", pa.string(), "Why it was skipped or rejected: a stable class, never content.", null=True),

@@ -14,10 +14,10 @@ from corpus_gov.errors import IntegrityError
 from corpus_gov.extract import FIELD_EXTRACTOR, HTML_EXTRACTOR, TEXT_EXTRACTOR
 from corpus_gov.kernels.digests import prefixed, sha256_hex
 from corpus_gov.schemas import CAPTURES, DOCUMENTS, OUTCOMES, SNAPSHOTS, TEXT
-from corpus_gov.sources import Piece
+from corpus_gov.sources import Piece, fields
 from corpus_gov.sources.hosts import hosts
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same bytes would give other captures or documents."""
 
 
@@ -35,10 +35,18 @@ def shard_id(piece: Piece, shard_rows: int, shard_bytes: int, sequence: int) -> 
     """Return 16 hex digits that the file's bytes, the way of reading and cutting them and the place name."""
     extractors = (HTML_EXTRACTOR, TEXT_EXTRACTOR, FIELD_EXTRACTOR)
     parts: tuple[Any, ...] = (
-        *(piece.source_id, piece.file_digest, piece.record_file, piece.first, piece.count, piece.format),
-        *(orjson.dumps(sorted(piece.fields)).decode(), shard_rows, shard_bytes, VERSION, *extractors, sequence),
+        *_named(piece),
+        *(shard_rows, shard_bytes, VERSION, fields.VERSION, *extractors, sequence),
+        *(part for member in piece.members for part in _named(member)),
     )
     return sha256(prefixed(*(str(part).encode() for part in parts))).hexdigest()[:16]
+
+
+def _named(piece: Piece) -> tuple[Any, ...]:
+    return (
+        *(piece.source_id, piece.file_digest, piece.record_file, piece.first, piece.count, piece.format),
+        *(piece.member, piece.base_uri, orjson.dumps(sorted(piece.fields)).decode()),
+    )
 
 
 def doc_id(source_id: str, uri: str | None, payload_digest: str, part: int = 0) -> str:
@@ -47,25 +55,31 @@ def doc_id(source_id: str, uri: str | None, payload_digest: str, part: int = 0) 
     return sha256(prefixed(*(value.encode() for value in parts))).hexdigest()[:32]
 
 
-def doc_ids(source_id: str, uris: pa.Array, payload_digests: pa.Array) -> pa.Array:
-    """Return `doc_id` of many documents with part 0.
+def doc_ids(source_id: str, uris: pa.Array, payload_digests: pa.Array, parts: pa.Array) -> pa.Array:
+    """Return `doc_id` of many documents.
 
     Args:
         source_id: the dossier.
         uris: large_string, n rows; null counts as the empty string.
         payload_digests: string, n rows; a null gives null.
+        parts: integers, n rows.
 
     Returns:
         string, n rows.
     """
     binary = pa.large_binary()
     filled = pc.fill_null(uris, "").cast(binary)
-    sizes = np.asarray(pc.binary_length(filled)).astype(">i8").tobytes()
-    lengths = pa.Array.from_buffers(pa.binary(8), len(filled), [None, pa.py_buffer(sizes)]).cast(binary)
-    ends = [prefixed(source_id.encode()), lengths, filled, (64).to_bytes(8, "big"), payload_digests.cast(binary)]
+    numbers = parts.cast(pa.string()).cast(binary)
+    source, digest = prefixed(source_id.encode()), (64).to_bytes(8, "big")
+    ends = [source, _lengths(filled), filled, digest, payload_digests.cast(binary), _lengths(numbers), numbers]
     columns = [pa.scalar(end, binary) if isinstance(end, bytes) else end for end in ends]
-    joined = pc.binary_join_element_wise(*columns, pa.scalar(prefixed(b"0"), binary), pa.scalar(b"", binary))
+    joined = pc.binary_join_element_wise(*columns, pa.scalar(b"", binary))
     return pc.utf8_slice_codeunits(sha256_hex(joined.view(TEXT)), 0, 32)
+
+
+def _lengths(values: pa.Array) -> pa.Array:
+    sizes = np.asarray(pc.binary_length(values)).astype(">i8").tobytes()
+    return pa.Array.from_buffers(pa.binary(8), len(values), [None, pa.py_buffer(sizes)]).cast(pa.large_binary())
 
 
 def table(schema: pa.Schema, columns: Mapping[str, Any], n: int) -> pa.Table:
@@ -88,7 +102,7 @@ def documents(source_id: str, columns: Mapping[str, Any], n: int) -> pa.Table:
 
     Args:
         source_id: the dossier.
-        columns: doc_id, payload_digest, extractor and text, with whatever else is known; n rows each.
+        columns: doc_id, part, payload_digest, extractor and text, with whatever else is known; n rows each.
         n: number of documents.
     """
     text = pa.array(columns["text"], TEXT) if isinstance(columns["text"], list) else columns["text"]
@@ -100,7 +114,7 @@ def documents(source_id: str, columns: Mapping[str, Any], n: int) -> pa.Table:
         "text_digest": sha256_hex(text),
         "n_chars": pc.utf8_length(text),
     }
-    return table(DOCUMENTS, {**columns, **derived, "source_id": source_id, "part": 0, "text": text, "uri": uri}, n)
+    return table(DOCUMENTS, {**columns, **derived, "source_id": source_id, "text": text, "uri": uri}, n)
 
 
 def bound(identity: str, seen: pa.Table, docs: pa.Table, snapshots: Sequence[Mapping[str, Any]]) -> Shard:
@@ -125,6 +139,6 @@ def bound(identity: str, seen: pa.Table, docs: pa.Table, snapshots: Sequence[Map
 
 
 def captures(piece: Piece, columns: Mapping[str, Any], n: int) -> pa.Table:
-    """Build CAPTURES of one piece."""
-    same = {"source_id": piece.source_id, "file_digest": piece.file_digest, "record_file": piece.record_file, "part": 0}
-    return table(CAPTURES, {**columns, **same}, n)
+    """Build CAPTURES of one piece; columns may name the file of each row."""
+    same = {"source_id": piece.source_id, "file_digest": piece.file_digest, "record_file": piece.record_file}
+    return table(CAPTURES, {**same, **columns}, n)

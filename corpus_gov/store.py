@@ -5,7 +5,7 @@ Rules that hold for every store, and that callers may lean on:
 - A name is a relative POSIX path; its object is whole or absent, never half written.
 - `put` and `put_if_absent` are durable once they return. When they raise, the object may be there or not.
 - `read` sees what was last written under that name. `list` may lag behind: nothing that must be right
-  depends on it.
+  depends on it, see `register`.
 - There is no rename, no lock and no transaction: a commit is one `put_if_absent`.
 
 The lease and the order of writes that make a workspace safe for several processes are in `lease` and `release`.
@@ -19,11 +19,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from corpus_gov import folders
 from corpus_gov.errors import ConfigError, StoreError
 
 Names: TypeAlias = list[str]
@@ -36,6 +38,7 @@ STALE_S: Final = 24 * 3600.0
 """Age at which a temporary file of another host is given up; writes take minutes at most."""
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_MEMORY: Final = re.compile(r"memory://(?P<name>[^?]+)(?:\?list_delay=(?P<delay>[0-9]{1,9}))?")
 
 
 class Missing(StoreError):  # noqa: N818 - what a caller asks, "is it missing?"
@@ -69,16 +72,16 @@ class Store(Protocol):
 
 
 def open_store(url: str | Path) -> Store:
-    """Open the store at a folder, or the store of this process at `memory://NAME`.
+    """Open the store at a folder, or the store of this process at `memory://NAME` or `memory://NAME?list_delay=N`.
 
     Raises:
-        ConfigError: another scheme.
+        ConfigError: another scheme, or what follows it is malformed.
     """
     if isinstance(url, str) and "://" in url:
-        scheme, name = url.split("://", 1)
-        if scheme != "memory" or not name:
-            raise ConfigError(f"store {url!r}: found scheme {scheme!r}, expected a folder or 'memory://NAME'")
-        return MemoryStore(name)
+        found = _MEMORY.fullmatch(url)
+        if found is None:
+            raise ConfigError(f"store {url!r}: expected a folder, 'memory://NAME' or 'memory://NAME?list_delay=N'")
+        return MemoryStore(found["name"], int(found["delay"] or 0))
     return LocalStore(Path(url))
 
 
@@ -98,14 +101,12 @@ class LocalStore:
     """A folder; readable by its owner only.
 
     A write is: temporary file in the same folder, fsync, rename (or link), fsync of the folder. A crash
-    leaves the old object, the new one, or a temporary file that `sweep` removes.
+    leaves the old object, the new one, or a temporary file that `sweep` removes. Links that lead inside are
+    resolved first; then nothing on the way is a link, and `folders` follows none that came since.
 
     Args:
         root: the folder; made by the first write.
     """
-
-    # BUG: a symlink that another process plants between the check of a name and its use is followed. The
-    # folder is 0700, so that process already runs as the owner.
 
     root: Path
 
@@ -120,44 +121,52 @@ class LocalStore:
 
     def read(self, name: str) -> bytes:
         """Return the file's bytes; raises Missing when there is no such file."""
-        path = self._locate(name)
+        place = self._locate(name)
         with _named(name, "read"):
             try:
-                return path.read_bytes()
+                # A name may be a link to a file inside, as a folder on the way may be.
+                place = Path(os.path.realpath(place))
+                with self._opened(place.parent) as folder:
+                    return folders.read(folder, place.name)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise Missing(f"{name}: not in the store at {self.root}") from error
 
     def put(self, name: str, data: bytes) -> None:
         """Write the file, replacing what was there."""
-        path = self._locate(name)
-        with _named(name, "write"), self._staged(path.parent, data) as staged:
-            staged.replace(path)
-            _sync(path.parent)
+        place = self._locate(name)
+        with (
+            _named(name, "write"),
+            self._opened(place.parent, make=True) as folder,
+            _staged(folder, data) as staged,
+        ):
+            os.replace(staged, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Write the file unless it is there; of several writers exactly one gets True."""
-        path = self._locate(name)
-        with _named(name, "write"):
-            if path.exists():
+        place = self._locate(name)
+        with _named(name, "write"), self._opened(place.parent, make=True) as folder:
+            if _exists(folder, place.name):
                 return False
-            with self._staged(path.parent, data) as staged:
+            with _staged(folder, data) as staged:
                 try:
                     # Unlike rename, link fails when the name is taken.
-                    path.hardlink_to(staged)
+                    os.link(staged, place.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
                 except FileExistsError:
                     return False
-                _sync(path.parent)
+                os.fsync(folder)
                 return True
 
     def delete(self, name: str) -> None:
         """Remove the file; folders stay, since another process may be about to write into them."""
-        path = self._locate(name)
+        place = self._locate(name)
         with _named(name, "delete"):
             try:
-                path.unlink()
+                with self._opened(place.parent) as folder:
+                    os.unlink(place.name, dir_fd=folder)
+                    os.fsync(folder)
             except (FileNotFoundError, NotADirectoryError):
                 return
-            _sync(path.parent)
 
     def list(self, prefix: str = "") -> Names:
         """Return the names of files that start with `prefix`, temporary files left out."""
@@ -169,8 +178,8 @@ class LocalStore:
             return sorted(name for name in names if name.startswith(prefix))
 
     def _walk(self, folder: Path) -> Iterator[Path]:
-        for parent, folders, files in os.walk(folder):
-            for name in [*folders, *files]:
+        for parent, below, files in os.walk(folder):
+            for name in [*below, *files]:
                 path = Path(parent, name)
                 if path.is_symlink():
                     self._inside(path)
@@ -178,10 +187,17 @@ class LocalStore:
             yield from (Path(parent, name) for name in files if not name.startswith(TEMPORARY))
 
     def _locate(self, name: str) -> Path:
+        """Check a name, and resolve the links of its folder."""
         check_name(name)
         path = self.root / name
         self._inside(path)
-        return path
+        return Path(os.path.realpath(path.parent), path.name)
+
+    def _opened(self, folder: Path, *, make: bool = False) -> AbstractContextManager[int]:
+        if not folder.is_relative_to(self.root):
+            # A link changed since it was checked.
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
+        return folders.opened(self.root, folder.relative_to(self.root).parts, make=make)
 
     def _inside(self, path: Path) -> None:
         real = os.path.realpath(path)
@@ -191,20 +207,25 @@ class LocalStore:
                 f"{str(self.root)!r}; move the files into the workspace"
             )
 
-    @contextmanager
-    def _staged(self, folder: Path, data: bytes) -> Iterator[Path]:
-        """Hold `data`, synced, in a temporary file of `folder` for the length of a `with` block."""
-        _make(folder)
-        path = folder / f"{TEMPORARY}{_host()}-{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+
+@contextmanager
+def _staged(folder: int, data: bytes) -> Iterator[str]:
+    """Hold `data`, synced, in a temporary file of an open folder for the length of a `with` block."""
+    name = f"{TEMPORARY}{_host()}-{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        folders.write(folder, name, data)
+        yield name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def sweep(store: Store) -> int:
@@ -241,26 +262,6 @@ def _abandoned(path: Path) -> bool:
 def _host() -> str:
     # A dash would end the field; only equality matters.
     return socket.gethostname().replace("-", "_").replace("/", "_")[:64]
-
-
-def _make(folder: Path) -> None:
-    """Create a folder and its parents, each 0700 and durable."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        # Without this the file below would be safe and the folder that names it would not.
-        _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -306,8 +307,8 @@ class MemoryStore:
 
     @property
     def url(self) -> str:
-        """`memory://` and the name."""
-        return f"memory://{self.name}"
+        """`memory://`, the name and the delay."""
+        return f"memory://{self.name}" + (f"?list_delay={self.list_delay}" if self.list_delay else "")
 
     def read(self, name: str) -> bytes:
         """Return the object's bytes; raises Missing when there is none."""

@@ -8,6 +8,7 @@
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from corpus_gov import artefacts, config, keys, schemas
+from corpus_gov import artefacts, config, keys, register, schemas
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Ledger, Signer
@@ -131,41 +132,59 @@ class Workspace:
         Raises:
             IntegrityError: a batch is not what the ledger says.
         """
-        found = []
+        found = [shard for batch in self._batches() for shard in batch]
+        return sorted(found, key=lambda shard: (shard.source_id, shard.shard_id))
+
+    def superseded(self) -> dict[str, int]:
+        """Count, by source, the rejected captures of files that a later batch read anew under the same name.
+
+        Rejects belong to a file digest: where a complete file, or another reading, came after a truncated one, what
+        the first could not give is no open loss any more. Its captures stay.
+        """
+        last: dict[tuple[str, str], int] = {}
+        batches = list(self._batches())
+        for number, batch in enumerate(batches):
+            last |= {(shard.source_id, one.name_tag): number for shard in batch for one in shard.inputs}
+        found: Counter[str] = Counter()
+        for number, batch in enumerate(batches):
+            for shard in batch:
+                old = (one.rejected for one in shard.inputs if last[shard.source_id, one.name_tag] > number)
+                found[shard.source_id] += sum(old)
+        return {source: rejected for source, rejected in sorted(found.items()) if rejected}
+
+    def _batches(self) -> Iterator[list[Shard]]:
         for entry in self.ledger().entries():
             if entry.type == BATCH_INGESTED:
                 for name, digest in entry.subject.items():
-                    found += [Shard(**shard) for shard in json.loads(read_batch(self.store, name, digest))["shards"]]
-        return sorted(found, key=lambda shard: (shard.source_id, shard.shard_id))
+                    body = json.loads(read_batch(self.store, name, digest))
+                    yield [Shard(**shard) for shard in body["shards"]]
 
     def suppressed(self) -> frozenset[str]:
         """Return the doc_ids that must never be released or stored again (suppression/*.txt, one a line)."""
         found: set[str] = set()
-        for name in self.store.list("suppression/"):
-            if name.endswith(".txt"):
-                for number, line in enumerate(self.store.read(name).decode(errors="replace").split(), 1):
-                    if not re.fullmatch("[0-9a-f]{32}", line):
-                        # A line that names no document would quietly suppress nothing.
-                        raise ConfigError(
-                            f"{name}: word {number} is no doc_id, expected 32 lower-case hex digits; correct it"
-                        )
-                    found.add(line)
+        for name, data in register.objects(self.store, "suppression", ".txt").items():
+            for number, line in enumerate(data.decode(errors="replace").split(), 1):
+                if not re.fullmatch("[0-9a-f]{32}", line):
+                    # A line that names no document would quietly suppress nothing.
+                    raise ConfigError(
+                        f"{name}: word {number} is no doc_id, expected 32 lower-case hex digits; correct it"
+                    )
+                found.add(line)
         return frozenset(found)
 
     def overrides(self) -> pa.Table:
         """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each)."""
         rows = []
-        for name in self.store.list("reviews/"):
-            if name.endswith(".json"):
-                try:
-                    row = json.loads(self.store.read(name))
-                    rows.append(row | {"expires": date.fromisoformat(row["expires"])} if row.get("expires") else row)
-                    pa.Table.from_pylist(rows[-1:], schema=OVERRIDES)
-                except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
-                    raise ConfigError(
-                        f"{name}: found {type(error).__name__}, expected an object with "
-                        f"{', '.join(OVERRIDES.names)}; correct or remove it"
-                    ) from error
+        for name, data in register.objects(self.store, "reviews", ".json").items():
+            try:
+                row = json.loads(data)
+                rows.append(row | {"expires": date.fromisoformat(row["expires"])} if row.get("expires") else row)
+                pa.Table.from_pylist(rows[-1:], schema=OVERRIDES)
+            except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
+                raise ConfigError(
+                    f"{name}: found {type(error).__name__}, expected an object with "
+                    f"{', '.join(OVERRIDES.names)}; correct or remove it"
+                ) from error
         return pa.Table.from_pylist(rows, schema=OVERRIDES)
 
     def releases(self) -> list[str]:
@@ -333,12 +352,11 @@ def open_workspace(url: str | Path, *, policy: str | None = None, rules_folder: 
             f"{url}: found no {SETTINGS}, expected a workspace; make one with `corpus-gov init`"
         ) from error
     dossiers = {}
-    for name in store.list("sources/"):
-        if name.endswith(".yaml"):
-            dossier = config.load_dossier(store.read(name).decode(), name)
-            if dossier.source_id != name.removeprefix("sources/").removesuffix(".yaml"):
-                raise ConfigError(f"{name}: found source_id {dossier.source_id!r}, expected the name of the file")
-            dossiers[dossier.source_id] = dossier
+    for name, data in register.objects(store, "sources", ".yaml").items():
+        dossier = config.load_dossier(data.decode(), name)
+        if dossier.source_id != name.removeprefix("sources/").removesuffix(".yaml"):
+            raise ConfigError(f"{name}: found source_id {dossier.source_id!r}, expected the name of the file")
+        dossiers[dossier.source_id] = dossier
     location = str(url) if str(url).startswith("memory://") else str(Path(url).absolute())
     return Workspace(location, config.load_settings(text, SETTINGS), dossiers, rules_folder, policy or "")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from corpus_gov import config, keys
+from corpus_gov import config, keys, register
 from corpus_gov.store import open_store
 from corpus_gov.workspace import Workspace, open_workspace
 
@@ -81,7 +81,7 @@ def make(
         dossier = config.Dossier(
             source_id=source_id, kind="unassessed", title=source_id, inputs=(str(inputs / pattern),), format="jsonl"
         )
-        store.put(f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
+        register.add(store, f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
     write_keys(keys.folder(settings.id))
     return open_workspace(url)
 

@@ -170,6 +170,21 @@ def test_diff_of_equal_releases_is_empty(environment, workspace):
     assert json.loads(done.stdout)["changes"] == []
 
 
+def test_a_damaged_artefact_is_named_though_nothing_is_published(environment, workspace, tmp_path):
+    """A run that builds a damaged artefact again says so, in words and in JSON, also where no release comes of it."""
+    folder = tmp_path / "w"
+    shutil.copytree(workspace, folder)
+    when = json.loads((workspace / "releases/r0001/run.json").read_bytes())["as_of"]
+
+    for options, told in (((), "rebuilt: {} was damaged"), (("--json",), '"{}"')):
+        victim = next((folder / "artefacts/signals.quality").glob("*.parquet"))
+        victim.write_bytes(victim.read_bytes()[:-9] + b"x" * 9)
+        done = call(environment, "run", str(folder), "--policy", "trial", "--as-of", when, *options)
+        assert done.returncode == 0, done.stderr
+        assert told.format(victim.relative_to(folder)) in done.stdout
+        assert ("nothing has changed" in done.stdout) if not options else not json.loads(done.stdout)["published"]
+
+
 def copy(workspace: Path, tmp_path: Path) -> Path:
     """Copy a workspace to tamper with."""
     return Path(shutil.copytree(workspace, tmp_path / "copy"))

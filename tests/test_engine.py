@@ -4,6 +4,7 @@ import os
 import time
 
 import distributed
+import psutil
 import pyarrow as pa
 import pytest
 from cluster import cluster
@@ -112,6 +113,17 @@ def test_one_worker_without_a_limit_runs_here_and_never_pauses():
         assert engine.map("process", process, [1]) == [os.getpid()]
         (worker,) = engine._client.cluster.workers.values()
         assert worker.memory_manager.memory_limit is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_listens_to_other_machines(workers):
+    """Scheduler, workers and their HTTP servers are bound to the loopback interface alone."""
+    with Engine(workers=workers):
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        sockets = [socket for one in processes for socket in one.net_connections("inet") if socket.status == "LISTEN"]
+
+    assert sockets
+    assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
 
 
 @pytest.mark.slow

@@ -1,12 +1,16 @@
 """The Prefect flow: runs by itself on the embedded server, and a failed gate stops the release."""
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import small_corpus
+from cluster import cluster
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -20,11 +24,16 @@ def state(tmp_path_factory):
     return {"CORPUS_GOV_KEYS": str(folder / "keys"), "PREFECT_HOME": str(folder / "prefect")}
 
 
-def govern(state, workspace, script: str | None = None) -> subprocess.CompletedProcess[str]:
+def govern(state, workspace, *options: str, script: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the flow in a process of its own, as a user would."""
     command = [sys.executable, *(["-c", script] if script else [str(CHECKOUT / "flows" / "govern.py")])]
     return subprocess.run(
-        [*command, str(workspace)], env=os.environ | state, capture_output=True, text=True, check=False, cwd=CHECKOUT
+        [*command, str(workspace), *options],
+        env=os.environ | state,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHECKOUT,
     )
 
 
@@ -44,7 +53,7 @@ def test_the_flow_publishes_and_a_failed_gate_does_not(state, tmp_path, monkeypa
     small_corpus.write_inputs(tmp_path / "inputs", 30)
     opened = small_corpus.make(tmp_path / "w", tmp_path / "inputs")
 
-    stopped = govern(state, tmp_path / "w", BREAK_GATE)
+    stopped = govern(state, tmp_path / "w", script=BREAK_GATE)
     assert stopped.returncode != 0
     assert "GateError" in stopped.stderr
     assert opened.releases() == []
@@ -54,16 +63,49 @@ def test_the_flow_publishes_and_a_failed_gate_does_not(state, tmp_path, monkeypa
     assert done.stdout.endswith("published r0001\n")
     assert opened.releases() == ["r0001"]
     assert not list((tmp_path / "w").rglob("prefect*"))
+    assert opened.release().run["stages"].keys() >= {"screen", "relate", "decide"}
+    assert "# Published r0001" in artifact(state)
+    assert "nothing is kept against an opt-out | yes" in artifact(state)
+
+
+def test_the_flow_takes_what_the_command_takes(state, tmp_path, monkeypatch):
+    """Policy, rules, date and scheduler are options of the flow too; with nothing changed it says which release stands.
+
+    The second run finds a damaged artefact: it is named although nothing was published.
+    """
+    monkeypatch.setenv("CORPUS_GOV_KEYS", state["CORPUS_GOV_KEYS"])
+    small_corpus.write_inputs(tmp_path / "inputs", 30)
+    opened = small_corpus.make(tmp_path / "w", tmp_path / "inputs")
+    shutil.copytree(CHECKOUT / "rules", tmp_path / "rules")
+
+    with cluster(tmp_path) as address:
+        options = ("--policy", "strict", "--rules", str(tmp_path / "rules"), "--scheduler", address)
+        first = govern(state, tmp_path / "w", *options, "--as-of", "2026-11-01")
+        assert first.returncode == 0, first.stderr
+        run = opened.release().run
+        victim = next((tmp_path / "w" / "artefacts" / "signals.quality").glob("*.parquet"))
+        victim.write_bytes(victim.read_bytes()[:-9] + b"x" * 9)
+        again = govern(state, tmp_path / "w", *options, "--as-of", "2026-11-01")
+
+    assert run["stages"].keys() >= {"ingest", "screen", "relate", "decide"}
+    assert (run["policy"]["name"], run["as_of"]) == ("strict", "2026-11-01")
+    assert again.stdout.endswith("unchanged, r0001 stands\n")
     summary = artifact(state)
-    assert "# Release r0001 (published)" in summary
-    assert "nothing is kept against an opt-out | yes" in summary
+    assert "# Unchanged, r0001 stands" in summary
+    assert victim.name in summary
+
+
+def test_the_flow_refuses_what_is_no_workspace(state, tmp_path):
+    """A folder that is not there ends in one line of usage, before Prefect's server starts."""
+    done = govern(state, tmp_path / "none")
+
+    assert done.returncode == 2
+    assert "expected the folder of a workspace" in done.stderr
 
 
 def artifact(state) -> str:
-    """Return the text of the flow's Markdown artifact from Prefect's own database."""
-    import sqlite3
-    from contextlib import closing
-
+    """Return the text of the flow's last Markdown artifact from Prefect's own database."""
+    query = "select data from artifact where key = 'govern-summary' order by created desc limit 1"
     with closing(sqlite3.connect(Path(state["PREFECT_HOME"]) / "prefect.db")) as database:
-        (text,) = database.execute("select data from artifact where key = 'govern-summary'").fetchone()
+        (text,) = database.execute(query).fetchone()
     return str(text).replace("\\n", "\n")

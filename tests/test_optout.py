@@ -1,16 +1,20 @@
 """robots.txt as it stood: which snapshot counts, and what it says about a page."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import tiny_crawl
 from documents import rule
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus_gov import pipeline
+from corpus_gov.engine import Engine
 from corpus_gov.errors import RuleError
 from corpus_gov.relate.optout import OPTOUTS, denies, optout
 from corpus_gov.rules import Params, RulePack, load_pack
@@ -210,6 +214,24 @@ def test_port_is_part_of_the_host() -> None:
 
     assert states(documents, answers({"host": "a.example:8080"})) == ["denied", "not_evaluated", "not_evaluated"]
     assert states(documents, answers({})) == ["not_evaluated", "denied", "denied"]
+
+
+def test_a_run_finds_the_robots_txt_of_a_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From crawl to manifest: a refusal on port 8080 holds there, and not on the scheme's own port."""
+    monkeypatch.setenv("CORPUS_GOV_KEYS", str(tmp_path / "keys"))
+    own, other = "http://tea.example", "http://tea.example:8080"
+    pages = [
+        (f"{other}/robots.txt", "text/plain", b"User-agent: *\nDisallow: /\n"),
+        *((f"{base}/a", "text/html", tiny_crawl.page(base, tiny_crawl.BRIDGE)) for base in (own, other)),
+    ]
+    monkeypatch.setattr(tiny_crawl, "captures", lambda: [(uri, "200 OK", kind, body) for uri, kind, body in pages])
+    workspace = tiny_crawl.make(tmp_path / "w")
+
+    with Engine(workers=1) as engine:
+        pipeline.run(workspace, engine=engine, as_of=date(2026, 11, 1))
+
+    rows = workspace.release().table("manifest").to_pylist()
+    assert {row["uri"]: row["optout_state"] for row in rows} == {f"{own}/a": "not_evaluated", f"{other}/a": "denied"}
 
 
 def test_address_that_cannot_be_parsed_is_unknown() -> None:

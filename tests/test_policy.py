@@ -33,6 +33,7 @@ RULES = {
     "licence.limited": "rights.conditional",
     "licence.ban": "rights.forbidden",
     "licence.line": "rights.owner",
+    "encoding.mojibake_heavy": "A5b",
 }
 PACKS = tuple(
     RulePack(
@@ -52,6 +53,7 @@ PACKS = tuple(
         ("cn.licence", "licence.l"),
         ("own.licence", "licence.b"),
         ("common.optout", "optout."),
+        ("common.encoding", "encoding."),
     ]
 )
 SOURCE = {"source_id": "s", "kind": "self_collected", "basis": "consent", "status": "valid", "priority": 0}

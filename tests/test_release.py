@@ -14,6 +14,7 @@ from corpus_gov import artefacts, release, schemas
 from corpus_gov.errors import ConfigError, IntegrityError, SchemaError, StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Signer, dsse_verify, entry_name
+from corpus_gov.published import optional
 from corpus_gov.release import Content
 from corpus_gov.store import LocalStore, Missing, Store
 
@@ -399,6 +400,35 @@ def test_a_run_without_its_facts_is_a_bug(store: Store, missing: str) -> None:
 
     with pytest.raises(SchemaError, match="run facts"):
         publish(store, replace(made, run={k: v for k, v in made.run.items() if k != missing}))
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_writer_that_lost_its_lease_after_the_entry_replaces_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    """A process that wakes up after its turn leaves the checkpoint as it is; its successor finishes the entry."""
+    made, ledger, number = content(store), new_ledger(store), 0
+    before, entry = ledger.checkpoint(), entry_name(sum(1 for _ in ledger.entries()))
+
+    def over(self: Lease) -> None:
+        nonlocal number
+        number += optional(store, entry) is not None
+        if number == asked:
+            raise StoreError("lease: over")
+
+    with Lease.take(store, "test") as lease:
+        release.recover(store, lease, ledger, SIGNER)
+        monkeypatch.setattr(Lease, "check", over)
+        with pytest.raises(StoreError, match="over"):
+            release.publish(store, lease, ledger, SIGNER, made, time=NOW)
+    monkeypatch.undo()
+    assert ledger.checkpoint() == before
+    assert release.releases(store) == []
+
+    with Lease.take(store, "successor") as lease:
+        assert "finished" in release.recover(store, lease, ledger, SIGNER)[0]
+    assert release.releases(store) == ["r0001"]
+    assert release.verify(store).release == "r0001"
 
 
 def test_a_changed_artefact_is_not_published(store: Store) -> None:

@@ -54,6 +54,10 @@ def found_in(rule: Rule, case: str) -> bool:
     if rule.screen == "optout":
         return denies(case.encode(), "https://example.org/", rule.params["agents"])
     column = rule.params.get("columns", ("text",))[0]
+    if rule.params.get("what") == "label":
+        declared, used = case.split()
+        batch = documents(["é"], charset_declared=declared, charset_used=used)
+        return rule.id in look(rule.screen, batch, concern(PACKS, rule.screen)).column("rule").to_pylist()
     batch = documents([case if column == "text" else ""], **({} if column == "text" else {column: case}))
     return rule.id in look(rule.screen, batch, concern(PACKS, rule.screen)).column("rule").to_pylist()
 
@@ -175,16 +179,16 @@ def edit(old: str, new: str) -> Callable[[], bytes]:
         (lambda: b"", r":1: found a NoneType, expected keys"),
         (edit("version: 3", "version: 0"), r":2: version: found 0, expected a whole number"),
         (edit("version: 3", "version: true"), r":2: version: found True"),
-        (edit("version: 3", "versions: 3"), r":2: versions: unknown key"),
+        (edit("version: 3", "versions: 3"), r":2: versions: found an unknown key"),
         (edit("own.example", "own.other"), r":1: pack: found 'own.other', expected 'own.example'"),
-        (edit(ENTRY, "  []\n"), r":4: rules: found no list of rules"),
+        (edit(ENTRY, "  []\n"), r":4: rules: found a list, expected a list with an entry"),
         (edit("    version: 1\n", ""), r":5: rule 'pii.example': found no key 'version'"),
-        (edit("    why:", "    whi:"), r":10: rule 'pii.example': whi: unknown key"),
+        (edit("    why:", "    whi:"), r":10: rule 'pii.example': whi: found an unknown key"),
         (edit("    why: It is an example.", "    why: ''"), r":10: rule 'pii.example': why: found '', expected text"),
         (edit("pii.example", "Example"), r":5: rule 'Example': id: found 'Example', expected the form"),
         (edit("screen: pii", "screen: ../pii"), r":7: rule 'pii.example': screen: found '../pii'"),
         (edit("status: stable", "status: good"), r":13: rule 'pii.example': status: found 'good'"),
-        (edit("hits: [abc]", "hits: [1]"), r":14: rule 'pii.example': hits: expected a list of texts"),
+        (edit("hits: [abc]", "hits: [1]"), r":14: rule 'pii.example': hits: found \[1\], expected a list of texts"),
         (edit("hits: [abc]", "hits: []\n    placeholder: EMAIL"), r":15: .*placeholder: found 'EMAIL'"),
         (edit("score: 0.5", "score: 2020-01-01"), r":8: .*params: found a date"),
         (edit("score: 0.5", "1: 0.5"), r":8: .*params: found the key 1, expected text"),

@@ -135,7 +135,13 @@ class StumblingStore(FaultyStore):
 class Inline(Engine):
     """Runs tasks at once, in the thread that asks: the same writes in the same order, in half the time."""
 
-    def map(self, stage: str, function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:  # noqa: ARG002 - its parent's
+    def map(
+        self,
+        stage: str,  # noqa: ARG002 - its parent's
+        function: Callable[[Any], T],
+        items: Sequence[Any],
+        sizes: Sequence[int] | None = None,  # noqa: ARG002 - its parent's
+    ) -> list[T]:
         """Run `function` on every item."""
         return [function(item) for item in items]
 

@@ -120,10 +120,11 @@ def test_a_screen_must_return_findings(install: Install) -> None:
 def test_a_missing_dependency_is_not_a_missing_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a screen's own import fails, the error names what it needs."""
     monkeypatch.delitem(sys.modules, "corpus_gov.screens.pii", raising=False)
+    monkeypatch.delitem(sys.modules, "corpus_gov.recognisers", raising=False)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
 
     with pytest.raises(ModuleNotFoundError, match="presidio_analyzer"):
-        look("pii", documents(["a"]), PII)
+        look("pii", documents(["a@example.com"]), PII)
 
 
 # --- personal data --------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def test_pii_logs_nothing(caplog: pytest.LogCaptureFixture, capfd: pytest.Captur
 
 def test_pii_time_out_is_loud() -> None:
     """Presidio only warns when it skips a pattern that ran out of time; here that stops the run."""
-    seen("pii", "")
+    seen("pii", "a@example.com")
 
     with pytest.raises(TimedOutError, match="presidio"):
         logging.getLogger("presidio-analyzer").warning("Regex pattern '%s' timed out", "x")
@@ -200,8 +201,8 @@ def test_pii_time_out_is_loud() -> None:
 
 def test_pii_searches_without_a_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Presidio's own search, which a clock may end, gets one value at a time, however dense the text is."""
-    seen("pii", "")
-    module = sys.modules["corpus_gov.screens.pii"]
+    seen("pii", "a@example.com")
+    module = sys.modules["corpus_gov.recognisers"]
     given = []
     analyze = PatternRecognizer.analyze
 

@@ -3,13 +3,15 @@ import pickle
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
 from small_release import new_store
 
+from corpus_gov import folders
 from corpus_gov.errors import ConfigError, StoreError
-from corpus_gov.store import TEMPORARY, LocalStore, MemoryStore, Missing, Store, open_store, sweep
+from corpus_gov.store import TEMPORARY, LocalStore, MemoryStore, Missing, Store, _staged, open_store, sweep
 
 KINDS = ("local", "memory")
 BAD_NAMES = ("", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\0b", "a\nb", f"a/{TEMPORARY}b")
@@ -198,6 +200,33 @@ def test_a_linked_root_is_fine(tmp_path: Path) -> None:
     assert (tmp_path / "real/a").read_bytes() == b"x"
 
 
+@pytest.mark.parametrize("planted", ["a", "a/b"])
+def test_a_link_planted_after_the_check_is_not_followed(
+    local: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """A folder or file that turns into a link between the check of a name and its use leads nowhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/b").write_bytes(b"secret")
+    target = tmp_path / "elsewhere" if planted == "a" else tmp_path / "elsewhere/b"
+    checked = LocalStore._opened
+
+    def plant(self: LocalStore, folder: Path, *, make: bool = False) -> AbstractContextManager[int]:
+        path = self.root / planted
+        if not path.is_symlink():
+            path.rename(self.root / f"was-{len(list(self.root.iterdir()))}")
+            path.symlink_to(target)
+        return checked(self, folder, make=make)
+
+    for operation in (local.read, lambda n: local.put(n, b"x"), lambda n: local.put_if_absent(n, b"x"), local.delete):
+        local.put("a/b", b"mine")
+        with monkeypatch.context() as patch, suppress(StoreError):
+            patch.setattr(LocalStore, "_opened", plant)
+            assert operation("a/b") != b"secret"
+        assert (tmp_path / "elsewhere/b").read_bytes() == b"secret"
+        assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["b"]
+        (local.root / planted).unlink(missing_ok=True)
+
+
 def test_writes_are_synced_before_they_show(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """File, name, folder: each is on disk before the next step, also for a folder that is new."""
     steps = []
@@ -257,5 +286,5 @@ def test_sweep_removes_what_dead_writers_left(local: LocalStore) -> None:
 
 def _temporary_prefix(local: LocalStore) -> Iterator[str]:
     """Yield the start of the names of this process's temporary files."""
-    with local._staged(local.root, b"") as path:
-        yield path.name.rsplit("-", 2)[0]
+    with folders.opened(local.root, ()) as folder, _staged(folder, b"") as name:
+        yield name.rsplit("-", 2)[0]

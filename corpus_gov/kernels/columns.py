@@ -2,7 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+
+from corpus_gov.kernels.compiling import kernel
 
 Bytes = np.ndarray
 """uint8, the column's value buffer."""
@@ -47,7 +48,7 @@ def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.n
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _code_points(data, offsets, rows, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.empty(rows.shape[0], np.int64)
     row, at, count = np.int64(-1), np.int64(0), np.int64(0)

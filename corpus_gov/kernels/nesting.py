@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from corpus_gov.kernels.columns import Bytes
+from corpus_gov.kernels.compiling import kernel
 
 MAX_OPEN: Final = 2_048
 """Elements open at one place."""
@@ -84,7 +84,7 @@ def too_deep(page: Bytes) -> bool:
     return found > MAX_EXCESS
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _excess(page, hashes, kinds, special, limit):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the steps beyond FREE for each tag; more than `limit` as soon as they are."""
     # One function: its state is a dozen numbers, and numba passes none of them by reference.
@@ -176,7 +176,7 @@ def _excess(page, hashes, kinds, special, limit):  # type: ignore[no-untyped-def
     return excess
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _kind(hashes, kinds, name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     low, high = 0, hashes.shape[0]
     while low < high:
@@ -188,7 +188,7 @@ def _kind(hashes, kinds, name):  # type: ignore[no-untyped-def]  # noqa: ANN001,
     return kinds[low] if low < hashes.shape[0] and hashes[low] == name else _INLINE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _skip(page, at, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return where a comment, declaration or lone sign before `at` ends."""
     if page[at] != 47 and page[at] != 33 and page[at] != 63:  # / ! ?
@@ -211,7 +211,7 @@ def _skip(page, at, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _tag(page, at, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the place behind a tag (-1: it does not end), hashes of its name and of all of it, its attributes."""
     name, tag, attributes = _SEED, _SEED, 0
@@ -250,7 +250,7 @@ def _tag(page, at, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return (at + 1 if at < n else -1), name, (tag ^ name) * _PRIME, attributes
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _raw_end(page, at, name, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the place of the end tag of an element whose content is text."""
     length = 0
@@ -268,7 +268,7 @@ def _raw_end(page, at, name, n):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _last(active, listed, name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the place of the last formatting element of that name since the last marker, or -1."""
     for place in range(listed - 1, -1, -1):
@@ -279,7 +279,7 @@ def _last(active, listed, name):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _unlist(active, tags, listed, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Take a formatting element off the list; returns its length."""
     for i in range(place, listed - 1):
@@ -287,7 +287,7 @@ def _unlist(active, tags, listed, place):  # type: ignore[no-untyped-def]  # noq
     return listed - 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _list(active, tags, listed, name, tag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Put a formatting element on the list; of equal ones only the last three stay on it. Returns its length."""
     equal, earliest = 0, -1
@@ -302,7 +302,7 @@ def _list(active, tags, listed, name, tag):  # type: ignore[no-untyped-def]  # n
     return listed + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _closed(names, opened, depth, name, kind):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return how many elements stay open behind an end tag, and how many it passed."""
     if kind == _ROW:
@@ -322,7 +322,7 @@ def _closed(names, opened, depth, name, kind):  # type: ignore[no-untyped-def]  
     return depth, depth
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _table(opened, depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return how many elements are open up to the innermost table, or -1 outside of one."""
     for place in range(depth - 1, -1, -1):

@@ -7,10 +7,10 @@ offsets; nested types encode their children first and copy them into place.
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from corpus_gov.errors import SchemaError
 from corpus_gov.kernels.columns import Bytes, Offsets, buffers
+from corpus_gov.kernels.compiling import kernel
 
 ROW_VERSION = 1
 """First byte of every row; another encoding gets another number."""
@@ -118,7 +118,7 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy(data, start, length, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     # Views that begin at 0: with offsets in the index the compiler allows for negative ones, five times as slow.
     source, target = data[start : start + length], out[at : at + length]
@@ -126,7 +126,7 @@ def _copy(data, start, length, out, at):  # type: ignore[no-untyped-def]  # noqa
         target[k] = source[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scatter(data, starts, lengths, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Copy one segment a row to `at`, and move `at` past it."""
     for i in range(starts.shape[0]):
@@ -134,7 +134,7 @@ def _scatter(data, starts, lengths, out, at):  # type: ignore[no-untyped-def]  #
         at[i] += lengths[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _strings(data, bounds, valid, offsets):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.empty(offsets[-1], np.uint8)
     for i in range(valid.shape[0]):
@@ -148,7 +148,7 @@ def _strings(data, bounds, valid, offsets):  # type: ignore[no-untyped-def]  # n
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _integers(values, valid, width, offsets):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.empty(offsets[-1], np.uint8)
     for i in range(valid.shape[0]):
@@ -160,7 +160,7 @@ def _integers(values, valid, width, offsets):  # type: ignore[no-untyped-def]  #
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lists(data, items, bounds, order, valid, offsets):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.empty(offsets[-1], np.uint8)
     for i in range(valid.shape[0]):
@@ -178,7 +178,7 @@ def _lists(data, items, bounds, order, valid, offsets):  # type: ignore[no-untyp
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _order(data, items, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Number the elements of every list in the order of their bytes.
 
@@ -195,7 +195,7 @@ def _order(data, items, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return order
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _before(data, items, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     a_length, b_length = items[a + 1] - items[a], items[b + 1] - items[b]
     for k in range(min(a_length, b_length)):
@@ -205,7 +205,7 @@ def _before(data, items, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001,
     return a_length < b_length
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _differ(a, a_offsets, b, b_offsets, unlike):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(unlike.shape[0]):
         if not unlike[i]:

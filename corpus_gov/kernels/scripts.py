@@ -2,9 +2,6 @@
 
 The classes rest on the Unicode 3.2 database that every Python carries unchanged, and on whole blocks for
 what came later: a newer Python must not change a signal.
-
-numba's cache on disk looks only at the file of the compiled function that is called: after a change to
-a decoder or to the classes, the caches of the kernels that use them have to go as well.
 """
 
 from functools import cache
@@ -13,9 +10,9 @@ from unicodedata import ucd_3_2_0
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from corpus_gov.kernels.columns import Bytes, Offsets, buffers
+from corpus_gov.kernels.compiling import inlined, kernel
 
 (
     OTHER,  # format characters, private use, unassigned
@@ -37,6 +34,7 @@ from corpus_gov.kernels.columns import Bytes, Offsets, buffers
 ) = range(16)
 N_CLASSES: Final = 16
 
+_1, _2, _3, _4 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
 _APOSTROPHES = (ord("'"), ord("’"))
 
 LAST: Final = 0x40000
@@ -129,29 +127,56 @@ def _decoded(codec: str, first: int, last: int) -> frozenset[str]:
     return frozenset(pair.decode(codec, "ignore") for pair in pairs) & frozenset(map(chr, range(0x4E00, 0xA000)))
 
 
-# Kernels decode in place with these three, which take numbers: a call that takes an array costs more than all
-# the rest of a loop, because numba counts references at every call. Arrow promises valid UTF-8; where that
+# Kernels decode with `step`, or in place with the three that take numbers: a call that takes an array costs more than
+# all the rest of a loop, because numba counts references at every call. Arrow promises valid UTF-8; where that
 # promise is broken the results are some numbers, and no kernel reads beyond a value.
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def two(lead: int, second: int) -> int:
     """Decode a character of two bytes."""
     return np.uint32((lead & 0x1F) << 6 | (second & 0x3F))  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def three(lead: int, second: int, third: int) -> int:
     """Decode a character of three bytes."""
     return np.uint32((lead & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F))  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def four(lead: int, second: int, third: int, fourth: int) -> int:
     """Decode a character of four bytes; LAST stands for all from there on."""
     return np.uint32(  # type: ignore[return-value]
         min((lead & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | (fourth & 0x3F), 0x40000)
     )
+
+
+@inlined
+def step(data, at, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Decode the character at `at`, and find where the next one begins.
+
+    Args:
+        data: uint8.
+        at: uint64, below `stop`: numba would test a signed place for Python's counting from the end.
+        stop: uint64, the end of the value; nothing from there on is read.
+
+    Returns:
+        The code point, uint32, U+FFFD for a character that is cut off; the next place, uint64.
+    """
+    # Inlined into the loop that calls it, before numba counts references to `data`.
+    lead = np.uint32(data[at])
+    if lead < 0x80:
+        point, after = lead, at + _1
+    elif lead < 0xE0 and at + _2 <= stop:
+        point, after = two(lead, data[at + _1]), at + _2
+    elif lead < 0xF0 and at + _3 <= stop:
+        point, after = three(lead, data[at + _1], data[at + _2]), at + _3
+    elif at + _4 <= stop:
+        point, after = four(lead, data[at + _1], data[at + _2], data[at + _3]), at + _4
+    else:
+        point, after = np.uint32(0xFFFD), at + _1
+    return point, after
 
 
 def count(column: pa.Array) -> np.ndarray:
@@ -193,32 +218,22 @@ def read_only(column: pa.Array) -> tuple[Bytes, Offsets]:
     return data, offsets
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count(data, offsets, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.zeros((offsets.shape[0] - 1, 16), np.int64)
     # Two sets of counters, taken in turn: adding to the number that was just stored would wait for the store.
     counts = np.zeros(32, np.int64)
     for row in range(out.shape[0]):
-        at, stop = offsets[row], offsets[row + 1]
+        at, stop = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         counts[:] = 0
         while at < stop:
-            lead = np.uint32(data[at])
-            if lead < 0x80:
-                point, at = lead, at + 1
-            elif lead < 0xE0 and at + 2 <= stop:
-                point, at = two(lead, data[at + 1]), at + 2
-            elif lead < 0xF0 and at + 3 <= stop:
-                point, at = three(lead, data[at + 1], data[at + 2]), at + 3
-            elif at + 4 <= stop:
-                point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
-            else:
-                point, at = np.uint32(0xFFFD), at + 1
-            counts[table[point] | (at & 1) << 4] += 1
+            point, at = step(data, at, stop)
+            counts[table[point] | np.int64(at & _1) << 4] += 1
         out[row] = counts[:16] + counts[16:]
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sample(data, offsets, table, points):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     ends = np.zeros(offsets.shape[0], np.int64)
     size = np.int64(0)
@@ -227,21 +242,11 @@ def _sample(data, offsets, table, points):  # type: ignore[no-untyped-def]  # no
     out = np.empty(size, np.uint8)
     end = np.int64(0)
     for row in range(offsets.shape[0] - 1):
-        at, stop, left, gap = offsets[row], offsets[row + 1], points, False
+        at, stop, left, gap = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), points, False
         begin = end
         while at < stop and left > 0:
             start = at
-            lead = np.uint32(data[at])
-            if lead < 0x80:
-                point, at = lead, at + 1
-            elif lead < 0xE0 and at + 2 <= stop:
-                point, at = two(lead, data[at + 1]), at + 2
-            elif lead < 0xF0 and at + 3 <= stop:
-                point, at = three(lead, data[at + 1], data[at + 2]), at + 3
-            elif at + 4 <= stop:
-                point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
-            else:
-                point, at = np.uint32(0xFFFD), at + 1
+            point, at = step(data, at, stop)
             kind = table[point]
             if kind < MARK and point not in _APOSTROPHES:
                 gap = gap or kind != OTHER

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
-from corpus_gov.kernels.scripts import DIGIT, HANGUL, N_CLASSES, classes, four, read_only, three, two
+from corpus_gov.kernels.compiling import kernel
+from corpus_gov.kernels.scripts import DIGIT, HANGUL, N_CLASSES, classes, four, read_only, step, three, two
 
 TERMINAL: Final = ".!?…‥⋯。！？；．｡﹒﹖﹗”」』）‼⁇⁈⁉؟۔।॥։።။។"
 """What ends a sentence. Chinese lines also end with a closing quotation mark, with a full-width bracket, and, in
@@ -45,8 +45,7 @@ LINE_COUNTS: Final = (
     "ellipsis_lines",  # end with ELLIPSES or `...`, whatever CLOSING and white space follow
 )
 
-# Bits of the table beside the class. The kernels read no name of another module: numba's cache on disk would
-# not notice a change there.
+# Bits of the table beside the class.
 _CLASS, _WORD, _TERMINAL, _CLOSING, _BULLET = 0x0F, 0x10, 0x20, 0x40, 0x80
 _SPACE, _SHORT, _N_CLASSES = 1, 30, 16
 _MARKS = _TERMINAL | _CLOSING | _BULLET
@@ -93,7 +92,7 @@ def _table() -> np.ndarray:
 # Positions are unsigned in these loops: numba would test each signed one for Python's counting from the end.
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _characters(data, offsets, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count classes, words and URLs."""
     out = np.zeros((offsets.shape[0] - 1, _N_CLASSES + 2), np.int64)
@@ -104,17 +103,7 @@ def _characters(data, offsets, table):  # type: ignore[no-untyped-def]  # noqa: 
         n_words, n_urls, in_word = 0, 0, 0
         at, stop = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         while at < stop:
-            lead = np.uint32(data[at])
-            if lead < 0x80:
-                point, at = lead, at + _1
-            elif lead < 0xE0 and at + _2 <= stop:
-                point, at = two(lead, data[at + _1]), at + _2
-            elif lead < 0xF0 and at + _3 <= stop:
-                point, at = three(lead, data[at + _1], data[at + _2]), at + _3
-            elif at + _4 <= stop:
-                point, at = four(lead, data[at + _1], data[at + _2], data[at + _3]), at + _4
-            else:
-                point, at = np.uint32(0xFFFD), at + _1
+            point, at = step(data, at, stop)
             bits = np.int64(table[point])
             counts[(bits & _CLASS) | np.int64(at & _1) << 4] += 1
             word = bits >> 4 & 1
@@ -127,7 +116,7 @@ def _characters(data, offsets, table):  # type: ignore[no-untyped-def]  # noqa: 
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count lines by their ends, and those that repeat an earlier one."""
     out = np.zeros((offsets.shape[0] - 1, 8), np.int64)
@@ -179,8 +168,8 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
             line_hash, place = seed, start
             while place + _8 <= end:
                 chunk = np.uint64(0)
-                for step in range(_8):
-                    chunk |= np.uint64(data[place + step]) << (step * _8)
+                for byte in range(_8):
+                    chunk |= np.uint64(data[place + byte]) << (byte * _8)
                 line_hash = (line_hash ^ chunk) * _MULTIPLIER
                 line_hash ^= line_hash >> np.uint64(32)
                 place += _8
@@ -212,7 +201,7 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _grow(hashes, starts, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Copy the hash table into one of twice the size: its memory follows the distinct lines of one value."""
     size = 2 * hashes.shape[0]
@@ -227,13 +216,13 @@ def _grow(hashes, starts, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return new_hashes, new_starts, new_ends
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _is_plain(point, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether a character at the end of a line is decoded (no lone byte) and neither white space nor a mark."""
     return not (0x80 <= point < 0x100 or bits & _MARKS or bits & _CLASS == _SPACE)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _point(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Decode the whole character [at, end)."""
     lead = np.uint32(data[at])
@@ -246,7 +235,7 @@ def _point(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     return lead
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _trim(data, start, end, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Take white space of any kind from both ends of [start, end)."""
     while start < end:
@@ -266,7 +255,7 @@ def _trim(data, start, end, table):  # type: ignore[no-untyped-def]  # noqa: ANN
     return start, end
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _opens_item(data, start, end, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether the line starts with a bullet, or with a dash before a space or tab."""
     after = start + _1
@@ -278,7 +267,7 @@ def _opens_item(data, start, end, table):  # type: ignore[no-untyped-def]  # noq
     return point not in _DASH_POINTS or (after < end and (data[after] == 32 or data[after] == 9))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _ending(data, start, end, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether the line ends a sentence, and whether it trails off; walks back over closing marks and white space."""
     while end > start:

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from corpus_gov.kernels.compiling import kernel
 from corpus_gov.schemas import CLUSTERS
 
 VERSION: Final = 1
@@ -35,7 +35,7 @@ def _positions(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
     return np.asarray(places).astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _roots(n, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     parent = np.arange(n)
     for i in range(a.shape[0]):

@@ -158,7 +158,7 @@ def _in_force(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
     if m == 0:
         return np.full(n, -1, np.int64)
     hosts = pc.unique(snapshots["host"]).cast(pa.string())
-    host = np.concatenate([_codes(snapshots["host"], hosts), _codes(_origins(documents), hosts)])
+    host = np.concatenate([_codes(snapshots["host"], hosts), _codes(origins(documents), hosts)])
     latest, oldest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     time = np.concatenate([_micros(snapshots["fetched_at"], oldest), _micros(documents["fetched_at"], latest)])
     asks = np.arange(m + n) >= m
@@ -176,8 +176,16 @@ def _in_force(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
     return np.where(np.asarray(pc.is_valid(documents["uri"])), chosen[m:], -1)
 
 
-def _origins(documents: pa.Table) -> pa.ChunkedArray:
-    """Return the hosts as SNAPSHOTS names them: with the port where it is not the scheme's own."""
+def origins(documents: pa.Table) -> pa.ChunkedArray:
+    """Name where each document's robots.txt lies as SNAPSHOTS does: host, and port where it is not the scheme's own.
+
+    A robots.txt speaks for its own scheme, host and port (RFC 9309, 2.3). The scheme is left out here: with their own
+    ports, http and https of a host are one. Nearly all hosts serve the same file under both, and crawlers that follow
+    the redirect between them keep it under one only; to go by the scheme would lose the refusals of the others.
+
+    Args:
+        documents: n rows of uri and host.
+    """
     authority = pc.extract_regex(documents["uri"].cast(pa.string()), _PORT)
     scheme, port = (pc.struct_field(authority, name) for name in ("scheme", "port"))
     own = pc.is_in(pc.binary_join_element_wise(pc.utf8_lower(scheme), port, ":"), value_set=pa.array(_OWN_PORTS))

@@ -45,8 +45,8 @@ class TimedOutError(RuntimeError):
     """A clock ended a screen: that says nothing about the document, so it stops the run."""
 
 
-_STOPPING: Final = (RuleError, SchemaError, MemoryError, TimedOutError)
-"""A wrong rule or a bug is nobody's document, and neither memory nor time says anything about the text."""
+_STOPPING: Final = (RuleError, SchemaError, ImportError, MemoryError, TimedOutError)
+"""A wrong rule or a bug is nobody's document; a missing library, memory and time say nothing about the text."""
 
 
 class Hit(NamedTuple):

@@ -1,24 +1,20 @@
-"""Personal data by form: Presidio recognisers with validators of our own, behind a gate.
+"""Personal data by form: Presidio recognisers with validators of our own, behind a gate."""
 
-The only importer of Presidio. Its AnalyzerEngine is not used: it wants a language model and reads whole texts. Nor
-do its recognisers search: they would stop by a clock, and compare all that they found in a text with one another.
-They are given one value at a time.
-"""
-
-import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import cache, partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from presidio_analyzer import Pattern, PatternRecognizer
 
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
-from corpus_gov.screens import Hit, TimedOutError, everywhere, findings
+from corpus_gov.screens import Hit, everywhere, findings
+
+if TYPE_CHECKING:
+    from corpus_gov.recognisers import Recogniser
 
 VERSION: Final = 1
 LIBRARIES: Final = ("presidio-analyzer", "regex", "hyperscan")
@@ -64,16 +60,13 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
 
 
 def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
-    recognisers, gates = _recognisers(rules)
     for column in TEXT_COLUMNS:
-        yield from everywhere(documents, column, partial(_found, column, recognisers, gates))
+        yield from everywhere(documents, column, partial(_found, column, rules))
 
 
-def _found(
-    column: str, recognisers: Sequence["Recogniser"], gates: tuple[prefilter.Gate, ...], texts: pa.Array
-) -> Iterator[Hit]:
-    for window in prefilter.windows(texts, gates):
-        recogniser = recognisers[window.gate]
+def _found(column: str, rules: RulePack, texts: pa.Array) -> Iterator[Hit]:
+    for window in prefilter.windows(texts, _gates(rules)):
+        recogniser = _recognisers(rules)[window.gate]
         for match in recogniser.expression.finditer(window.text):
             if (score := recogniser.score(match)) is not None:
                 start, end = window.start + match.start(), window.start + match.end()
@@ -81,9 +74,17 @@ def _found(
 
 
 @cache
-def _recognisers(rules: RulePack) -> tuple[tuple["Recogniser", ...], tuple[prefilter.Gate, ...]]:
-    gates = tuple(_gate(rule) for rule in rules.rules)
-    return tuple(Recogniser(rule, gate) for rule, gate in zip(rules.rules, gates, strict=True)), gates
+def _gates(rules: RulePack) -> tuple[prefilter.Gate, ...]:
+    return tuple(_gate(rule) for rule in rules.rules)
+
+
+@cache
+def _recognisers(rules: RulePack) -> tuple["Recogniser", ...]:
+    # Presidio brings spaCy along: more than a second, which only a text with a candidate is worth.
+    from corpus_gov.recognisers import Recogniser  # noqa: PLC0415
+
+    validators = (VALIDATORS.get(rule.params.get("validator", "")) for rule in rules.rules)
+    return tuple(map(Recogniser, rules.rules, _gates(rules), validators))
 
 
 def _gate(rule: Rule) -> prefilter.Gate:
@@ -98,49 +99,6 @@ def _gate(rule: Rule) -> prefilter.Gate:
         return prefilter.gate(rule.params["pattern"], **optional)
     except prefilter.PatternError as error:
         raise rule.error(f"params.pattern: {error}") from error
-
-
-class Recogniser(PatternRecognizer):
-    """Presidio's pattern recogniser with the rule's validator, and with context by characters.
-
-    Presidio looks for context words among the tokens of a language model; Chinese text has no tokens without one.
-    """
-
-    def __init__(self, rule: Rule, gate: prefilter.Gate) -> None:
-        """Bind a rule to its compiled pattern."""
-        self.rule = rule
-        self.expression = re.compile(gate.expression)
-        self._validate = VALIDATORS.get(rule.params.get("validator", ""))
-        words = rule.params.get("context", ())
-        self._context = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
-        super().__init__(
-            supported_entity=rule.id,
-            name=rule.name,
-            supported_language="zh",
-            # What Presidio is given is the value and nothing else.
-            patterns=[Pattern(rule.id, r"(?s)\A.+\Z", rule.params["score"])],
-            global_regex_flags=0,
-            version=str(rule.version),
-        )
-
-    def validate_result(self, pattern_text: str) -> bool | None:
-        """Ask the rule's validator."""
-        return self._validate(pattern_text, self.rule) if self._validate else None
-
-    def score(self, match: re.Match[str]) -> float | None:
-        """Return how sure it is that a match is one, with a context word near or without; None: it is none."""
-        results = self.analyze(match[0], self.supported_entities)
-        if not results:
-            return None
-        score: float = results[0].score
-        near = self._context is not None and self._context.search(_near(match))
-        return max(score, self.rule.params["context_score"]) if near else score
-
-
-def _near(match: re.Match[str]) -> str:
-    text, start, end = match.string, match.start(), match.end()
-    # The break keeps a word from forming across the place where the value stood.
-    return f"{text[max(0, start - prefilter.CONTEXT_BEFORE) : start]}\n{text[end : end + prefilter.CONTEXT_AFTER]}"
 
 
 def _resident_id(value: str, rule: Rule) -> bool:
@@ -165,18 +123,3 @@ def _email(value: str, rule: Rule) -> bool | None:
 
 VALIDATORS: Final[Mapping[str, Validator]] = {"iso7064_mod11_2": _resident_id, "email": _email}
 _READS: Final[Mapping[str, tuple[str, ...]]] = {"iso7064_mod11_2": ("allowed",), "email": ("refused",)}
-
-
-class _Loud(logging.Handler):
-    """Presidio skips a pattern that runs out of time and only warns; a skipped text would pass for a clean one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise TimedOutError(f"presidio: {record.msg}: a result would depend on the clock; run again on a free machine")
-
-
-# Nothing of Presidio's reaches a log: its messages may quote what it recognised.
-logging.getLogger("presidio-analyzer").handlers[:] = [_Loud(logging.WARNING)]
-logging.getLogger("presidio-analyzer").setLevel(logging.WARNING)
-logging.getLogger("presidio-analyzer").propagate = False
-logging.getLogger("decision_process").handlers.clear()
-logging.getLogger("decision_process").propagate = False

@@ -1,39 +1,46 @@
-"""Where records lie in a WARC file, whatever is wrong with the file.
+"""Where records lie in a WARC or ARC file, whatever is wrong with the file.
 
-A frame is found by its own bytes alone: a damaged one is reported and the next is looked for, so that one
-bad record never ends a file. What is inside a frame is read by `warc`.
+A frame is found by its own bytes alone: a damaged one is reported and the next is looked for, so that one bad record
+never ends a file. Compressed members are opened by `members`; what is inside a frame is read by `warc` and `arc`.
+Work is linear in the bytes: no search goes over a byte twice, but for a few lies about lengths that are counted.
 """
 
 import mmap
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
-from typing import Final
+from typing import Any, Final
 
 from corpus_gov.sources import MAX_RECORD_BYTES
 
-Buffer = bytes | mmap.mmap
-
-GZIP: Final = b"\x1f\x8b\x08"
-OTHER_COMPRESSION: Final = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
-"""lz4, zstd, bz2, xz."""
+Buffer = bytes | bytearray | mmap.mmap
 
 MAX_HEADER_BYTES: Final = 64 << 10
-MAX_MEMBER_BYTES: Final = 64 << 30
-"""What one gzip member may inflate to: a whole archive compressed in one go, but not without end."""
-IN_MEMORY_BYTES: Final = 32 << 20
-"""A member that inflates to more is kept in an unnamed temporary file."""
-CHUNK: Final = 256 << 10
-PEEK: Final = 4 << 10
+MAX_PADDING_BYTES: Final = 64 << 10
+"""So much padding after a record is looked through for what follows; more is padding as well, but proves nothing."""
+REACH: Final = 16 << 10
+"""No line that starts a record is longer: WARC's has a dozen bytes, ARC's an address."""
+CHUNK: Final = 1 << 20
+"""What lies behind is let go in steps of this size."""
+RELEASE_BYTES: Final = 32 << 20
+"""Pages of a mapped file that lie behind are given back in steps of this size."""
+MAX_REWINDS: Final = 16
+"""A member too large for memory is opened anew so often for lengths that lied; then they are believed."""
 
-_VERSION = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r*\n")
-_NEXT = re.compile(rb"\nWARC/\d\.\d{1,2}[ \t]*\r*\n")
-_HEADER_END = re.compile(rb"\r*\n\r*\n")
+_PADDING = re.compile(rb"[\r\n\x00]*")
+_VERSION: Final = rb"WARC/\d\.\d{1,2}[ \t]{0,64}\r{0,8}\n"
+_HEADER_END = re.compile(rb"\n(?:\r*(\n)|%s)" % _VERSION)
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r*$", re.IGNORECASE | re.MULTILINE)
-_BLANK = re.compile(rb"[\r\n]*")
-_PADDING = re.compile(rb"\x00*")
+_URL_RECORD: Final = (
+    rb"(?P<uri>[a-z][a-z0-9+.\-]{1,31}:%s) (?P<address>[0-9a-f.:]{1,45}|-) (?P<date>\d{8,18}) "
+    rb"(?P<rest>[^\r\n]{0,512}) (?P<length>[\w\-]{1,20})[ \t]{0,64}\r?\n"
+)
+ARC_LINE: Final = re.compile(_URL_RECORD % rb"[^\r\n]{0,8192}?", re.IGNORECASE)
+"""An URL-record of version 1 or 2, whose address may hold spaces. Source: Internet Archive, ARC file format, 1996."""
+_ARC_FOLLOWING = re.compile(rb"\n" + _URL_RECORD % rb"[^ \r\n]{0,8192}", re.IGNORECASE)
+"""Where one is looked for it may not: a search has to be linear."""
+
+Opened = Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,148 +49,225 @@ class Frame:
 
     offset: int
     length: int
-    """Bytes in the file. Records that share one gzip member share its offset and length."""
+    """Bytes in the file. Records that share one compressed member share its offset and length."""
     data: bytes = b""
-    """WARC header and block, uncompressed."""
+    """Header and block, uncompressed."""
     body: int = 0
     """Where the block starts in `data`."""
     reason: str | None = None
-    """bad_record, bad_gzip, truncated, too_large or unsupported_compression."""
+    """bad_record, truncated, too_large; of a member also bad_gzip, bad_zstd, bad_lz4, bad_bz2 or bad_xz."""
+    form: str = "warc"
+    """warc or arc."""
+    ordinal: int = 0
+    """How many frames of the same member come before."""
 
 
-def frames(data: Buffer) -> Iterator[Frame]:
-    """Yield the records of a WARC file, plain or gzip, in order; every byte but padding lies in a frame."""
-    if data[:3] == GZIP:
-        yield from _gzip_frames(data)
-    elif data[:6].startswith(OTHER_COMPRESSION):
-        yield Frame(0, len(data), reason="unsupported_compression")
-    else:
-        yield from _plain_frames(data)
+class Window:
+    """Bytes of a file or member: all of them, or as many as are needed at a time."""
 
+    def __init__(self, data: Buffer, size: int | None = None, opened: Opened | None = None) -> None:
+        """Look at `data`, or at the `size` bytes that `opened` yields, the same whenever it is called."""
+        self._data: Any = data if opened is None else bytearray()
+        self._size = len(data) if size is None else size
+        self._opened, self._chunks = opened, opened() if opened else iter(())
+        self._rewinds, self._released = MAX_REWINDS, 0
+        self.start = 0
+        """Where what is held starts: matches count from there."""
 
-def _plain_frames(data: Buffer) -> Iterator[Frame]:
-    at = 0
-    while True:
-        at = _skip(_BLANK, data, at)
-        if at >= len(data):
+    def reaches(self, at: int) -> bool:
+        """Tell whether there are bytes up to `at`."""
+        return at <= self._size
+
+    def match(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
+        """Match at a place."""
+        self._load(at + REACH)
+        return pattern.match(self._data, at - self.start)
+
+    def search(self, pattern: re.Pattern[bytes], at: int, stop: int) -> re.Match[bytes] | None:
+        """Search between two places."""
+        self._load(stop)
+        return pattern.search(self._data, at - self.start, stop - self.start)
+
+    def cut(self, at: int, stop: int) -> bytes:
+        """Return the bytes between two places."""
+        self._load(stop)
+        return bytes(self._data[at - self.start : stop - self.start])
+
+    def padded(self, at: int, stop: int) -> int:
+        """Return where padding ends that starts at `at`, looking no further than `stop`."""
+        self._load(stop)
+        match = _PADDING.match(self._data, at - self.start, stop - self.start)
+        return self.start + match.end() if match else at
+
+    def unpadded(self, at: int) -> int:
+        """Return where padding ends that starts at `at`; it is let go."""
+        while (after := self.padded(at, at + MAX_PADDING_BYTES)) == at + MAX_PADDING_BYTES:
+            at = after
+            self.forget(at)
+        return after
+
+    def following(self, grammar: "Grammar", at: int) -> int:
+        """Return where the next record seems to start, at or after `at`, or the end; what lies before is let go."""
+        at -= 1
+        while True:
+            self.forget(at)
+            upto = self._size if self._opened is None else at + RELEASE_BYTES
+            match = self.search(grammar.following, at, upto)
+            if match:
+                return self.start + match.start() + 1
+            if upto >= self._size:
+                return self._size
+            at = upto - REACH
+
+    def pass_over(self, grammar: "Grammar", at: int, stop: int) -> int | None:
+        """Return where the first record seems to start between two places; what is not all there is let go."""
+        first = None
+        at -= 1
+        while first is None or self._opened is not None:
+            upto = min(stop, at + RELEASE_BYTES)
+            match = None if first is not None else self.search(grammar.following, at, upto)
+            if match:
+                first = self.start + match.start() + 1
+            if upto == stop:
+                break
+            at = upto - REACH
+            self._load(upto)
+            self.forget(at)
+        return first
+
+    def forget(self, at: int) -> None:
+        """Let go of what lies before `at`."""
+        if self._opened is None:
+            if at - self._released >= RELEASE_BYTES:
+                release(self._data, at)
+                self._released = at
+        elif at - self.start >= CHUNK:
+            del self._data[: at - self.start]
+            self.start = at
+
+    def can_rewind(self, at: int) -> bool:
+        """Tell whether `rewind` may be called."""
+        return at >= self.start or self._rewinds > 0
+
+    def rewind(self, at: int) -> None:
+        """Go back to what was let go."""
+        if at >= self.start or self._opened is None:
             return
-        frame = _frame(data, at)
-        yield frame
-        at += frame.length
+        self._rewinds -= 1
+        self._data, self.start, self._chunks = bytearray(), 0, self._opened()
+        while self.start + len(self._data) < at:
+            self.start += len(self._data)
+            self._data.clear()
+            self._data += next(self._chunks)
+        del self._data[: at - self.start]
+        self.start = at
+
+    def _load(self, stop: int) -> None:
+        if self._opened is None:
+            return
+        missing = min(stop, self._size) - self.start - len(self._data)
+        while missing > 0:
+            chunk = next(self._chunks)
+            self._data += chunk
+            missing -= len(chunk)
 
 
-def _frame(data: Buffer, at: int) -> Frame:
-    version = _VERSION.match(data, at)
-    if not version:
-        return Frame(at, _next(data, at) - at, reason="bad_record")
-    end = _HEADER_END.search(data, version.end() - 1, at + MAX_HEADER_BYTES)
-    if end and _NEXT.search(data, version.end() - 1, end.end()):
-        # This header never ends: the one that does is the next record's.
-        end = None
-    length = _LENGTH.search(data, at, end.start() + 1) if end else None
-    if not end or not length:
-        return Frame(at, _next(data, at + 1) - at, reason="bad_record")
-    stop = end.end() + int(length[1])
-    if stop > len(data):
-        following = _next(data, end.end() - 1)
-        return Frame(at, following - at, reason="bad_record" if following < len(data) else "truncated")
-    after = _skip(_BLANK, data, stop)
-    if after < len(data) and not _VERSION.match(data, after):
-        # Its length is a lie. Too long: it would swallow records that can be seen inside it. Too short: the
-        # record is what it says, and the bytes that nobody claims become a frame of their own.
-        inside = _next(data, end.end() - 1)
-        if inside < stop:
-            return Frame(at, inside - at, reason="bad_record")
-    if stop - at > MAX_RECORD_BYTES:
-        return Frame(at, stop - at, reason="too_large")
-    return Frame(at, stop - at, data[at:stop], end.end() - at)
-
-
-def _next(data: Buffer, at: int) -> int:
-    """Return where the next record seems to start: a version line at the start of a line."""
-    match = _NEXT.search(data, at)
-    return match.start() + 1 if match else len(data)
-
-
-def _skip(pattern: re.Pattern[bytes], data: Buffer, at: int) -> int:
-    match = pattern.match(data, at)
-    return match.end() if match else at
+def release(data: Buffer, at: int) -> None:
+    """Give pages before `at` back to the system: read once, they would count as memory of this process."""
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED, 0, at - at % mmap.PAGESIZE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
-    data: Buffer
-    end: int
-    reason: str | None
+class Grammar:
+    """How records of one form begin."""
+
+    form: str
+    start: re.Pattern[bytes]
+    following: re.Pattern[bytes]
+    """`start` after a line end."""
+    head: Callable[[Window, int], tuple[int, int] | None]
+    """Where the block of the record at a place starts, and how long it says it is; null: that is no header."""
 
 
-def _gzip_frames(data: Buffer) -> Iterator[Frame]:
+def _warc_head(window: Window, at: int) -> tuple[int, int] | None:
+    version = window.match(WARC.start, at)
+    if not version:
+        return None
+    line = window.start + version.end() - 1
+    # Whatever comes first: the header's end, or another record because this header never ends.
+    end = window.search(_HEADER_END, line, at + MAX_HEADER_BYTES)
+    length = window.search(_LENGTH, line, window.start + end.start() + 1) if end and end[1] else None
+    return (window.start + end.end(), int(length[1])) if end and length else None
+
+
+def _arc_head(window: Window, at: int) -> tuple[int, int] | None:
+    line = window.match(ARC_LINE, at)
+    if not line or not line["length"].isdigit():
+        return None
+    return window.start + line.end(), int(line["length"])
+
+
+WARC: Final = Grammar("warc", re.compile(_VERSION), re.compile(rb"[\r\n]" + _VERSION), _warc_head)
+ARC: Final = Grammar("arc", ARC_LINE, _ARC_FOLLOWING, _arc_head)
+
+
+def grammar_of(head: Buffer) -> Grammar | None:
+    """Tell by its first bytes how to read a file or member; null: it starts with no record."""
+    return next((one for one in (WARC, ARC) if one.start.match(head)), None)
+
+
+def scan(window: Window, grammar: Grammar) -> Iterator[Frame]:
+    """Yield the records of a window in order; every byte but padding lies in a frame."""
     at = 0
     while True:
-        # Some writers pad to a block; gzip itself ignores that as well.
-        at = _skip(_PADDING, data, at)
-        if at >= len(data):
+        at = window.unpadded(at)
+        if not window.reaches(at + 1):
             return
-        member = _inflate(data, at)
-        end = _next_member(data, at + 1) if member.reason else member.end
-        if member.reason == "truncated" and end < len(data):
-            # The damage made it run on into members that are sound.
-            member = _Member(b"", end, "bad_gzip")
-        yield from _member_frames(member, at, end - at)
-        at = end
+        frame = _frame(window, grammar, at)
+        yield frame
+        at += frame.length
+        window.forget(at)
 
 
-def _member_frames(member: _Member, at: int, length: int) -> Iterator[Frame]:
-    if member.reason in {"bad_gzip", "too_large"}:
-        # A failed checksum does not say which byte is wrong: nothing in the member is believed.
-        yield Frame(at, length, reason=member.reason)
-        return
-    reported = False
-    for frame in _plain_frames(member.data):
-        reported = frame.reason is not None
-        yield Frame(at, length, frame.data, frame.body, frame.reason)
-    if member.reason and not reported:
-        yield Frame(at, length, reason=member.reason)
+def _frame(window: Window, grammar: Grammar, at: int) -> Frame:
+    head = grammar.head(window, at)
+    if head is None:
+        return Frame(at, window.following(grammar, at + 1) - at, reason="bad_record")
+    body, stop = head[0], head[0] + head[1]
+    if not window.reaches(stop):
+        following = window.following(grammar, body)
+        return Frame(at, following - at, reason="bad_record" if window.reaches(following + 1) else "truncated")
+    if stop - at > MAX_RECORD_BYTES:
+        inside = window.pass_over(grammar, body, stop)
+        if inside is None or _ends(window, grammar, stop) or not window.can_rewind(inside):
+            return Frame(at, stop - at, reason="too_large")
+        window.rewind(inside)
+        return Frame(at, inside - at, reason="bad_record")
+    if not _ends(window, grammar, stop):
+        # Its length is a lie. Too long: it would swallow records that can be seen inside it. Too short: the
+        # record is what it says, and the bytes that nobody claims become a frame of their own.
+        seen = window.search(grammar.following, body - 1, stop)
+        if seen:
+            return Frame(at, window.start + seen.start() + 1 - at, reason="bad_record")
+    return Frame(at, stop - at, window.cut(at, stop), body - at, form=grammar.form)
 
 
-def _inflate(data: Buffer, at: int) -> _Member:
-    """Inflate the member at `at`; its end is exact unless it is damaged."""
-    inflater, size, step = zlib.decompressobj(31), 0, CHUNK >> 4
-    with SpooledTemporaryFile(IN_MEMORY_BYTES) as spool:
-        while not inflater.eof:
-            chunk = inflater.unconsumed_tail
-            if not chunk:
-                chunk = data[at : at + step]
-                at, step = at + len(chunk), min(step * 2, CHUNK)
-            try:
-                text = inflater.decompress(chunk, CHUNK)
-            except zlib.error:
-                return _Member(b"", at, "bad_gzip")
-            if not text and not chunk:
-                return _Member(_contents(spool, size), at, "truncated")
-            spool.write(text)
-            size += len(text)
-            if size > MAX_MEMBER_BYTES:
-                return _Member(b"", at, "too_large")
-        return _Member(_contents(spool, size), at - len(inflater.unused_data), None)
+def _ends(window: Window, grammar: Grammar, stop: int) -> bool:
+    """Tell whether the file ends at a place, but for padding, or another record starts."""
+    after = window.padded(stop, stop + MAX_PADDING_BYTES)
+    if after == stop + MAX_PADDING_BYTES or not window.reaches(after + 1):
+        return True
+    return window.match(grammar.start, after) is not None
 
 
-def _contents(spool: SpooledTemporaryFile[bytes], size: int) -> Buffer:
-    if size > IN_MEMORY_BYTES:
-        spool.flush()
-        return mmap.mmap(spool.fileno(), size, access=mmap.ACCESS_READ)
-    spool.seek(0)
-    return spool.read()
+def frames(data: Buffer) -> Iterator[Frame]:
+    """Yield the records of a file that is not compressed."""
+    window = Window(data)
+    start = window.unpadded(0)
+    return scan(window, grammar_of(data[start : start + REACH]) or WARC)
 
 
-def _next_member(data: Buffer, at: int) -> int:
-    """Return where the next gzip member begins that holds a WARC record."""
-    while (at := data.find(GZIP, at)) >= 0:
-        try:
-            head = zlib.decompressobj(31).decompress(data[at : at + PEEK], PEEK)
-        except zlib.error:
-            head = b""
-        if _VERSION.match(head):
-            return at
-        at += 1
-    return len(data)
+def frame_at(data: Buffer, at: int) -> Frame:
+    """Return the frame of `frames` that starts at a place."""
+    return _frame(Window(data), grammar_of(data[at : at + REACH]) or WARC, at)

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from corpus_gov.kernels.columns import buffers
 from corpus_gov.kernels.digests import sha256_hex
 from corpus_gov.schemas import TEXT, TIME
-from corpus_gov.sources import Piece, instant, named
+from corpus_gov.sources import Piece, instant
+from corpus_gov.sources.fields import TEXT_KEYS, Names, mapped, recognised_columns
 
 BATCH_ROWS: Final = 16_384
 
@@ -19,6 +20,7 @@ ROWS: Final = pa.schema(
     [
         ("record_offset", pa.int64()),
         ("record_length", pa.int64()),
+        ("part", pa.int32()),
         ("outcome", pa.string()),
         ("reason", pa.string()),
         ("payload_digest", pa.string()),
@@ -30,9 +32,21 @@ ROWS: Final = pa.schema(
         ("fetched_at", TIME),
         ("consent_ref", pa.string()),
         ("delivery_ref", pa.string()),
+        ("shape", pa.string()),
     ]
 )
-"""Rows of a delivery on their way to CAPTURES and DOCUMENTS; rows count from the file's start."""
+"""Rows of a delivery on their way to CAPTURES and DOCUMENTS, one for each document of a row; rows count from the
+file's start."""
+
+COPIED: Final = ("uri", "title", "author", "published_at", "fetched_at", "consent_ref")
+"""What every part of a row says of itself as its row does, unless it says it itself."""
+
+MAX_COPIED_BYTES: Final = 1 << 30
+"""A batch of which the parts would repeat more than this is refused: a long title beside a thousand texts."""
+
+
+_STRINGS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_BLOBS: Final = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
 
 
 class _ColumnError(Exception):
@@ -60,6 +74,16 @@ def groups(path: str, piece_bytes: int) -> list[tuple[int, int]]:
     return ranges or [(0, 0)]
 
 
+def row_count(path: str, first: int, count: int | None) -> int | None:
+    """Return how many rows the file says that a range of row groups has; null where it cannot be opened."""
+    try:
+        with pq.ParquetFile(path) as file:
+            last = file.num_row_groups if count is None else min(file.num_row_groups, first + count)
+            return sum(int(file.metadata.row_group(index).num_rows) for index in range(first, last))
+    except (pa.ArrowException, OSError):
+        return None
+
+
 def rows(piece: Piece) -> Iterator[pa.RecordBatch]:
     """Read a piece.
 
@@ -68,8 +92,9 @@ def rows(piece: Piece) -> Iterator[pa.RecordBatch]:
 
     Returns:
         Batches of ROWS, at most BATCH_ROWS rows each. What cannot be read is one rejected row: a whole file
-        (bad_parquet), text column (column_missing, column_type) or row group (bad_row_group); its length is
-        the number of rows lost, as far as the file tells.
+        (bad_parquet), text column (column_missing, column_type) or row group (bad_row_group, or row_count where it
+        holds more or fewer rows than the file says); its length is the number of rows lost, as far as the file tells.
+        A list of texts, or one of structs that the field map names as `parts`, gives a row for each.
     """
     try:
         with pq.ParquetFile(piece.path, memory_map=True) as file:
@@ -80,35 +105,63 @@ def rows(piece: Piece) -> Iterator[pa.RecordBatch]:
 
 def lost(offset: int, length: int, outcome: str, reason: str) -> pa.RecordBatch:
     """Return one row of ROWS for what holds no row of its own."""
-    row = {"record_offset": offset, "record_length": length, "outcome": outcome, "reason": reason}
+    row = {"record_offset": offset, "record_length": length, "part": 0, "outcome": outcome, "reason": reason}
     return pa.RecordBatch.from_pylist([row], schema=ROWS)
 
 
 def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
     sizes = [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
     last = len(sizes) if piece.count is None else min(len(sizes), piece.first + piece.count)
-    paths = named(piece.fields)
-    columns = _columns(file.schema_arrow, paths)
+    names = mapped(piece.fields) if piece.fields else _recognised(file.schema_arrow)
+    columns = _columns(file.schema_arrow, names)
     for group in range(piece.first, last):
         at, end = sum(sizes[:group]), sum(sizes[: group + 1])
+        if names.conflict:
+            yield lost(at, end - at, "rejected", f"column_missing:{'+'.join(names.conflict)}")
+            continue
         try:
             for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
-                yield _rows(batch, at, paths, piece.record_file)
+                yield _rows(batch, at, names, piece.record_file)
                 at += batch.num_rows
         except (pa.ArrowException, OSError):
             yield lost(at, end - at, "rejected", "bad_row_group")
         except _ColumnError as error:
             yield lost(at, end - at, "rejected", str(error))
+        else:
+            if at != end:
+                # The footer and the pages disagree: what was read is there, the difference is said.
+                yield lost(at, max(0, end - at), "rejected", "row_count")
 
 
-def _columns(schema: pa.Schema, paths: dict[str, str]) -> list[str]:
+def _recognised(schema: pa.Schema) -> Names:
+    texts = [name for name in TEXT_KEYS if name in schema.names and _holds_text(schema.field(name).type)]
+    there = [name for name in TEXT_KEYS if name in schema.names][:1]
+    fields = [field for field in schema if pa.types.is_struct(field.type)]
+    inner = [f"{field.name}.{child.name}" for field in fields for child in field.type]
+    return recognised_columns(texts or there, [*schema.names, *inner])
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return any(test(kind) for test in (*_STRINGS, *_BLOBS))
+
+
+def _columns(schema: pa.Schema, names: Names) -> list[str]:
     # A column that is not there is asked for by nobody; a missing text column is found in `_rows`.
     roots = set(schema.names)
-    return [path for path in paths.values() if path in roots or path.split(".")[0] in roots]
+    paths = names.paths.values()
+    return list(
+        dict.fromkeys(
+            path if path in roots else path.split(".")[0]
+            for path in paths
+            if path in roots or path.split(".")[0] in roots
+        )
+    )
 
 
-def _rows(batch: pa.RecordBatch, at: int, paths: dict[str, str], record_file: str) -> pa.RecordBatch:
-    found = {name: _column(batch, path) for name, path in paths.items()}
+def _rows(batch: pa.RecordBatch, at: int, names: Names, record_file: str) -> pa.RecordBatch:
+    found, row, part = _parted(batch, names)
     if found["text"] is None:
         raise _ColumnError("column_missing")
     raw = _raw(found["text"])
@@ -116,25 +169,87 @@ def _rows(batch: pa.RecordBatch, at: int, paths: dict[str, str], record_file: st
         raise _ColumnError("column_type")
     text, broken = _text(raw)
     n = len(text)
-    row = pa.array(np.arange(at, at + n))
     # utf8_is_space stops at the first visible character; trimming would copy the text.
     empty = pc.fill_null(pc.or_(pc.equal(text, ""), pc.utf8_is_space(text)), fill_value=True)
     none = pa.scalar(None, pa.string())
-    reference = pc.binary_join_element_wise(record_file, row.cast(pa.string()), "#")
     given = {name: _strings(found[name], n) for name in ("uri", "title", "author", "consent_ref", "delivery_ref")}
     given["uri"] = pc.if_else(pc.equal(given["uri"], ""), pa.scalar(None, TEXT), given["uri"])
     arrays = given | {
-        "record_offset": row,
+        "record_offset": pa.array(at + row),
         "record_length": pa.array(np.ones(n, np.int64)),
+        "part": pa.array(part),
         "outcome": pc.if_else(broken, "rejected", pc.if_else(empty, "skipped", "document")),
         "reason": pc.if_else(broken, "undecodable", pc.if_else(empty, "empty", none)),
         "payload_digest": sha256_hex(raw),
         "text": text,
         "published_at": _times(found["published_at"], n),
         "fetched_at": _times(found["fetched_at"], n),
-        "delivery_ref": pc.coalesce(given["delivery_ref"], reference.cast(TEXT)),
+        "delivery_ref": pc.coalesce(given["delivery_ref"], _references(record_file, at + row, part)),
+        "shape": pa.repeat(pa.scalar(names.shape, pa.string()), n),
     }
     return pa.record_batch([arrays[field.name].cast(field.type) for field in ROWS], schema=ROWS)
+
+
+def _references(record_file: str, row: np.ndarray, part: np.ndarray) -> pa.Array:
+    numbers = pa.array(row).cast(pa.string())
+    parts = pc.binary_join_element_wise("", pa.array(part).cast(pa.string()), ".")
+    places = pc.if_else(pa.array(part > 0), pc.binary_join_element_wise(numbers, parts, ""), numbers)
+    return pc.binary_join_element_wise(record_file, places, "#").cast(TEXT)
+
+
+def _parted(batch: pa.RecordBatch, names: Names) -> tuple[dict[str, pa.Array | None], np.ndarray, np.ndarray]:
+    """Find the columns of a batch, one row for each document; with the row and the part of each."""
+    paths = {name: path for name, path in names.paths.items() if name != "parts"}
+    path = names.paths.get("parts")
+    listed = _column(batch, path or paths["text"])
+    if path and (listed is None or not _is_list(listed.type)):
+        raise _ColumnError("column_missing" if listed is None else "column_type")
+    if listed is None or not _is_list(listed.type):
+        found = {name: _column(batch, path) for name, path in paths.items()}
+        return found, np.arange(batch.num_rows), np.zeros(batch.num_rows, np.int32)
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(listed), 0)).astype(np.int64)
+    # A row without any part is a row all the same.
+    counts = np.maximum(lengths, 1)
+    row = np.repeat(np.arange(len(lengths)), counts)
+    part = (np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.int32)
+    own = {name: _column(batch, paths[name]) for name in COPIED}
+    if sum(_copied(column, counts) for column in own.values()) > MAX_COPIED_BYTES:
+        raise _ColumnError("too_many_parts")
+    starts = np.cumsum(lengths) - lengths
+    places = pa.array(starts[row] + part, mask=lengths[row] == 0)
+    # Lists of nulls have no values between those of their neighbours once they are flattened.
+    items = pc.list_flatten(listed).take(places)
+    found = {name: None if column is None else column.take(pa.array(row)) for name, column in own.items()}
+    if pa.types.is_struct(items.type):
+        inner = pa.RecordBatch.from_struct_array(_plain_struct(items))
+        theirs = {name: _column(inner, paths[name]) for name in paths}
+        found = {name: _either(theirs.get(name), found.get(name)) for name in paths}
+    else:
+        found |= {"text": items, "delivery_ref": None}
+    return found, row, part
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _copied(column: pa.Array | None, counts: np.ndarray) -> int:
+    raw = None if column is None else _raw(column)
+    if raw is None:
+        return 0
+    return int((np.asarray(pc.fill_null(pc.binary_length(raw), 0)).astype(np.int64) * counts).sum())
+
+
+def _plain_struct(items: pa.Array) -> pa.Array:
+    """Return a struct array without nulls of its own: those of its fields say the same."""
+    fields = [pc.struct_field(items, index) for index in range(items.type.num_fields)]
+    return pa.StructArray.from_arrays(fields, fields=list(items.type))
+
+
+def _either(first: pa.Array | None, second: pa.Array | None) -> pa.Array | None:
+    if first is None or second is None or first.type != second.type:
+        return second if first is None else first
+    return pc.coalesce(first, second)
 
 
 def _column(batch: pa.RecordBatch, path: str) -> pa.Array | None:
@@ -154,9 +269,7 @@ def _raw(array: pa.Array) -> pa.Array | None:
     """View text or bytes as large_string whatever they hold; null where the column is of another type."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    blobs = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-    if not any(kind(array.type) for kind in kinds + blobs):
+    if not any(test(array.type) for test in (*_STRINGS, *_BLOBS)):
         return None
     return array.cast(pa.large_binary()).view(TEXT)
 

@@ -154,6 +154,18 @@ def _other_file(kind: str, name: str, found: str, expected: str) -> ConfigError:
 
 
 @dataclass(frozen=True)
+class Input:
+    """One input file that a shard was read from, as a batch records it."""
+
+    name_tag: str
+    """Keyed digest of its logical name: whether two files have one name, without the name."""
+    file_digest: str
+    input_digest: str
+    rejected: int = 0
+    """Captures of the shard that came from it and were rejected."""
+
+
+@dataclass(frozen=True)
 class Shard:
     """One immutable file of documents with the captures and snapshots that came with it, as a batch records it."""
 
@@ -169,6 +181,14 @@ class Shard:
     snapshots: int
     text_bytes: int
     digests: Mapping[str, str]
+    inputs: tuple[Input, ...] = ()
+    """One, or those of a bundle of small files."""
+
+    def __post_init__(self) -> None:
+        """Turn inputs as a batch has them into values."""
+        # Batches are JSON: what was an Input comes back as a mapping.
+        made = tuple(one if isinstance(one, Input) else Input(**one) for one in self.inputs)
+        object.__setattr__(self, "inputs", made)
 
     @property
     def ref(self) -> str:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import artefacts, policy
 from corpus_gov.facts import facts
-from corpus_gov.relate.optout import optout
+from corpus_gov.relate.optout import optout, origins
 from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
 from corpus_gov.stages import Context, Done, Shard, read_shard
 from corpus_gov.stages.looking import artefact_names
@@ -62,7 +62,7 @@ def judge_shard(task: JudgeTask) -> Done:
 
 def _optouts(store: Store, context: Context, documents: pa.Table, holders: Iterable[Shard]) -> pa.Table:
     """Evaluate what the hosts of these documents said; only their snapshots are kept in memory."""
-    hosts = documents["host"].unique()
+    hosts = origins(documents).unique()
     kept = [SNAPSHOTS.empty_table()]
     for shard in holders:
         rows = artefacts.decode(read_shard(store, shard, "snapshots"))

@@ -1,7 +1,7 @@
 """Inputs to shards: read a piece of a file, and drop what an earlier shard holds already."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import apply, artefacts, ingest, screens
+from corpus_gov import apply, artefacts, ingest, pieces, screens
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
 from corpus_gov.sources import Piece
-from corpus_gov.stages import Context, Shard, count_values, read_shard
+from corpus_gov.stages import Context, Input, Shard, count_values, read_shard
 from corpus_gov.store import Store
 
 TAG_BYTES: Final = 8
@@ -28,7 +28,8 @@ class IngestTask:
 
     context: Context
     piece: Piece
-    input_digest: str
+    inputs: tuple[Input, ...]
+    """Of the piece, or of each of its members in their order; nothing is counted in them yet."""
     shard_rows: int
     shard_bytes: int
     suppressed: frozenset[str]
@@ -47,15 +48,25 @@ class Ingested:
 
 
 def ingest_piece(task: IngestTask) -> Ingested:
-    """Read a piece of an input and store its shards; they count once a batch names them."""
+    """Read a piece of an input and store its shards; they count once a batch names them.
+
+    A file that changed since its digest was taken gives one reject instead: what was read is not what was named.
+    """
+    done = _ingest(task, task.piece)
+    gone = pieces.changed(task.piece)
+    return _ingest(task, pieces.without(task.piece, gone)) if gone else done
+
+
+def _ingest(task: IngestTask, piece: Piece) -> Ingested:
     store = task.context.store()
     shards, ids, digests = [], [], []
     for shard in ingest.read(
-        task.piece, shard_rows=task.shard_rows, shard_bytes=task.shard_bytes, suppressed=task.suppressed
+        piece, shard_rows=task.shard_rows, shard_bytes=task.shard_bytes, suppressed=task.suppressed
     ):
+        inputs = _counted(task, shard.captures)
         captures = _redact_captures(shard.captures, task.context)
         tables = {"captures": captures, "documents": shard.documents, "snapshots": shard.snapshots}
-        shards.append(_put_shard(store, task, shard.shard_id, tables))
+        shards.append(_put_shard(store, task, shard.shard_id, tables, inputs))
         ids.append(raw(shard.documents["doc_id"]))
         digests.append(raw(shard.documents["text_digest"], TAG_BYTES))
     return Ingested(
@@ -67,7 +78,20 @@ def ingest_piece(task: IngestTask) -> Ingested:
     )
 
 
-def _put_shard(store: Store, task: IngestTask, shard_id: str, tables: Mapping[str, pa.Table]) -> Shard:
+def _counted(task: IngestTask, captures: pa.Table) -> tuple[Input, ...]:
+    """Count the rejects of each input, before names are redacted; inputs without a capture here are left out."""
+    members = task.piece.members or (task.piece,)
+    by_name = dict(zip((member.record_file for member in members), task.inputs, strict=True))
+    seen = {by_name[name]: 0 for name in captures["record_file"].unique().to_pylist()}
+    rejected = captures.filter(pc.equal(captures["outcome"], "rejected"))
+    for name, count in count_values(rejected["record_file"]).items():
+        seen[by_name[name]] += count
+    return tuple(replace(one, rejected=count) for one, count in seen.items())
+
+
+def _put_shard(
+    store: Store, task: IngestTask, shard_id: str, tables: Mapping[str, pa.Table], inputs: tuple[Input, ...]
+) -> Shard:
     encoded = {name: artefacts.encode(table) for name, table in tables.items()}
     digests = {name: sha256(data).hexdigest() for name, data in encoded.items()}
     captures, documents = tables["captures"], tables["documents"]
@@ -78,13 +102,14 @@ def _put_shard(store: Store, task: IngestTask, shard_id: str, tables: Mapping[st
         generation=0,
         record_file=captures["record_file"][0].as_py() if len(captures) else "",
         file_digest=task.piece.file_digest,
-        input_digest=task.input_digest,
+        input_digest=task.inputs[0].input_digest,
         outcomes=count_values(captures["outcome"]),
         records=len(whole),
         documents=len(documents),
         snapshots=len(tables["snapshots"]),
         text_bytes=int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
         digests=digests,
+        inputs=inputs,
     )
     for name, data in encoded.items():
         store.put(shard.name(name), data)

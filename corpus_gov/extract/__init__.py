@@ -1,42 +1,41 @@
-"""A record's payload to text, title, author, date and markup."""
+"""A record's payload to text, title, author, date and markup.
 
-from collections.abc import Iterator
+Pages are parsed once, taken apart into blocks by a compiled pass over what the parser serialises, and scored by blocks
+(`mainpart`). Where the choice leaves out much of what looks like text, a second extractor decides (`thorough`).
+"""
+
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
-from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from corpus_gov import markup
+from corpus_gov.extract import about, thorough
+from corpus_gov.extract.hints import HINTS, Hint
+from corpus_gov.extract.lines import joined, visible
+from corpus_gov.extract.mainpart import choose
+from corpus_gov.kernels.blocks import scan
 from corpus_gov.kernels.nesting import too_deep
 from corpus_gov.sources import Record, instant, storable
 from corpus_gov.sources.charset import decode, is_binary
 
 HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
-HTML_EXTRACTOR: Final = f"resiliparse@{version('resiliparse')}"
+VERSION: Final = 1
+"""Raised when the same page would give another text, title, author, date or markup."""
+BLOCKS_EXTRACTOR: Final = f"corpus_gov.blocks@{VERSION}+resiliparse@{version('resiliparse')}"
+"""Of a text of the fast path; behind a `!` stands what the slow one had to say, where it was asked in vain."""
+HTML_EXTRACTOR: Final = f"{BLOCKS_EXTRACTOR}|{thorough.NAME}"
+"""Names all that texts of pages depend on."""
 TEXT_EXTRACTOR: Final = "text@1"
 FIELD_EXTRACTOR: Final = "field@1"
 
 MAX_REPLACED_SHARE: Final = 10
 """A body of which more than one byte in so many does not decode is no text in any encoding that we know."""
-
-MAX_BLOCKS: Final = 16
-"""JSON-LD blocks that are looked through for a date."""
-
-AUTHOR_META: Final = ("author", "article:author", "dc.creator", "dcterms.creator", "byl")
-DATE_META: Final = (
-    "article:published_time",
-    "og:published_time",
-    "datepublished",
-    "publishdate",
-    "pubdate",
-    "dcterms.issued",
-    "dc.date.issued",
-    "dc.date",
-)
+MIN_CONFIDENCE: Final = 0.3
+"""Below it the slow path is asked: see `mainpart.Choice`. Tuned on one half of the gold sets: bench/RESULTS.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ class Extracted:
 def extract(record: Record) -> Extracted:
     """Make text of a record.
 
-    HTML goes through resiliparse's main-content extraction as it is, after everything that speaks of rights
-    was copied to `markup`. Plain text and fields of a delivery are taken as they are; NUL and lone surrogates
+    Of HTML the main text is kept, after everything that speaks of rights was copied to `markup`. Plain text
+    and fields of a delivery are taken as they are; NUL and lone surrogates
     become U+FFFD.
 
     Args:
@@ -104,35 +103,26 @@ def _fields(record: Record) -> Extracted:
 
 
 def _page(html: str, stated: list[str], known: dict[str, Any]) -> Extracted:
-    tree = HTMLTree.parse(html)
-    metas = list(_metas(tree))
-    # Markup first: extraction may change the tree.
-    lines = (stated + markup.from_page(tree, html))[: markup.MAX_LINES]
-    published = (instant(value) for value in _dates(tree, metas))
-    title = storable(tree.title or "").strip()
+    tree: Any = HTMLTree.parse(html)
+    source = storable(tree.document.html)
+    elements, blocks = scan(np.frombuffer(source.encode(), np.uint8), HINTS, int(Hint.HIDDEN))
+    shown = visible(blocks)
+    metas, linked = about.metas(tree), about.linked(tree)
+    lines = (stated + markup.from_page(tree, html, shown))[: markup.MAX_LINES]
+    choice = choose(elements, blocks)
+    text, extractor = joined(blocks, choice.keep), BLOCKS_EXTRACTOR
+    if choice.confidence < MIN_CONFIDENCE:
+        other, reason = thorough.text(source, len(elements.kind), elements.depth)
+        text, extractor = (text, f"{BLOCKS_EXTRACTOR}!{reason}") if reason else (storable(other), thorough.NAME)
     return Extracted(
-        HTML_EXTRACTOR,
-        storable(extract_plain_text(tree, main_content=True)),
-        title=title or None,
-        author=next((value for key in AUTHOR_META for name, value in metas if name == key), None),
-        published_at=next((time for time in published if time), None),
+        extractor,
+        text,
+        title=about.title(tree, metas),
+        author=about.author(metas, linked, shown),
+        published_at=about.published(metas, linked, tree, shown),
         markup=_joined(lines),
         **known,
     )
-
-
-def _metas(tree: Any) -> Iterator[tuple[str, str]]:
-    for element in markup.elements(tree, "meta[content]"):
-        name = element.getattr("name") or element.getattr("property") or element.getattr("itemprop") or ""
-        content = storable(element.getattr("content") or "").strip()
-        if name and content:
-            yield name.lower(), content[: markup.MAX_VALUE_CHARS]
-
-
-def _dates(tree: Any, metas: list[tuple[str, str]]) -> Iterator[str]:
-    yield from (value for key in DATE_META for name, value in metas if name == key)
-    for element in markup.elements(tree, markup.LD_BLOCKS)[:MAX_BLOCKS]:
-        yield from (value for key, value in markup.linked_data(element.text or "") if key == "datePublished")
 
 
 def _joined(lines: list[str]) -> str | None:

@@ -1,0 +1,64 @@
+"""What a person types: the options that commands share, and values checked before anything is made for them."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corpus_gov.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Folder = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.")]
+Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as "4GB"; one over it ends the run.')]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, such as tcp://host:8786.")]
+PolicyName = Annotated[str | None, typer.Option("--policy", help="Policy to use instead of the workspace's own.")]
+Rules = Annotated[Path | None, typer.Option("--rules", help="Folder of rule packs and policies to use instead.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Date that expiries are compared with (today).")]
+
+
+def check_source(text: str) -> None:
+    """Refuse a name that no dossier can have, before anything is made for it.
+
+    Raises:
+        ConfigError: says what a name may look like.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - help must not wait for it
+
+    from corpus_gov.config import SourceId  # noqa: PLC0415
+
+    try:
+        TypeAdapter(SourceId).validate_python(text)
+    except ValidationError as error:
+        raise ConfigError(
+            f"--source: found {text!r}, expected 1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first; "
+            "give such a name"
+        ) from error
+
+
+def as_date(text: str | None) -> date | None:
+    """Read --as-of; ConfigError where it is no date."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise ConfigError(f"--as-of {text!r}: expected a date such as 2026-11-22") from error
+
+
+def checkpoint(path: Path) -> bytes:
+    """Read a file given with --known; ConfigError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--known {str(path)!r}: {error.strerror}; expected a checkpoint file") from error
+
+
+def in_one_line(error: "ValidationError") -> ConfigError:
+    """Say in one line what is wrong with a value that came from the command line and not from a file."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"])) or "argument"
+    problem = first["msg"].removeprefix("String should have ")
+    return ConfigError(f"{where}: found {first['input']!r:.80}, expected {problem}; give another")

@@ -1,0 +1,214 @@
+"""The matching view: text as near duplicates, containment and overlap see it; stored text never changes.
+
+Every code point folds by itself, through one table: compatibility forms and full width (NFKC), case, accents and
+points of Latin, Greek, Cyrillic, Hebrew, Arabic and kana (both ways of writing é are one), digits of any script, and,
+where it is asked for, traditional to simplified Chinese. What is neither letter nor digit separates; invisible
+characters vanish. Like the classes of `scripts`, the table rests on the Unicode 3.2 database that every Python
+carries, so a newer Python does not change a minhash signature. Conjoining Hangul jamo are not composed.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+from unicodedata import ucd_3_2_0
+
+import numpy as np
+import pyarrow as pa
+
+from corpus_gov.errors import ConfigError
+from corpus_gov.kernels.compiling import kernel
+from corpus_gov.kernels.scripts import DIGIT, HANT, KANA, LAST, OTHER, classes, four, read_only, three, two
+
+VERSION: Final = 1
+
+UNITS: Final = ("token", "character")
+"""What a shingle counts: a token is one Han, kana, Hangul, Thai, Lao, Burmese or Khmer character, or a word of another
+script; or every letter and digit counts by itself."""
+
+# An entry of the table is a kind in the upper bits and a folded code point, or an index into the expansions, below.
+SEPARATOR, WORD, SINGLE, DROPPED, EXPANDED = (kind << 28 for kind in range(5))
+FINAL: Final = 1 << 31
+"""Marks the last entry of an expansion."""
+
+# Marks that one writer sets and another leaves out: accents, points, harakat, voicing, enclosures.
+_OPTIONAL_MARKS: Final = (
+    (0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05C7), (0x0640, 0x0640), (0x064B, 0x0655), (0x0670, 0x0670),
+    (0x20D0, 0x20FF), (0x3099, 0x309A), (0xFE20, 0xFE2F),
+)  # fmt: skip
+# Scripts written without spaces between words: Thai and Lao, Burmese, Khmer.
+_UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
+# Only here do single code points of Unicode 3.2 have foldings of their own; elsewhere the table is the identity.
+_FOLDED_BLOCKS: Final = ((0, 0x33FF), (0xA000, 0xABFF), (0xF900, 0xFFFF), (0x10400, 0x1044F), (0x1D400, 0x1D7FF),
+                         (0x2F800, 0x2FA1F))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Folding:
+    """What the matching view leaves out of account; part of the key of everything computed from it.
+
+    Raises:
+        ConfigError: an unknown unit.
+    """
+
+    unit: str = "token"
+    script: bool = True
+    """Traditional and variant Han characters count as the simplified ones."""
+    digits: bool = False
+    """Every digit counts as 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse a unit that no kernel knows."""
+        if self.unit not in UNITS:
+            raise ConfigError(f"matching view: unit {self.unit!r}, expected one of {UNITS}; name one of them")
+
+    @property
+    def key(self) -> str:
+        """Name of this view and of the table's version."""
+        return f"fold{VERSION}-{self.unit}{'-hans' * self.script}{'-digits' * self.digits}"
+
+
+@cache
+def simplified() -> dict[str, str]:
+    """Read the Han characters that fold to another: traditional and variant forms to simplified ones.
+
+    Returns:
+        Some 3,200 characters; no value is a key.
+
+    Source: OpenCC 1.4.2, see the head of simplified.txt.
+    """
+    text = files("corpus_gov.kernels").joinpath("simplified.txt").read_text("utf-8")
+    old, new = (line for line in text.splitlines() if not line.startswith("#"))
+    return dict(zip(old, new, strict=True))
+
+
+@cache
+def table(folding: Folding) -> tuple[np.ndarray, np.ndarray]:
+    """Build the entries of a view, once a process.
+
+    Returns:
+        uint32, LAST + 1 entries by code point, and uint32 expansions from index 1; both read-only.
+    """
+    kinds = _kinds(folding)
+    points = np.arange(LAST + 1, dtype=np.uint32)
+    entries = np.where((kinds == WORD) | (kinds == SINGLE), kinds | points, kinds).astype(np.uint32)
+    if folding.script:
+        for old, new in simplified().items():
+            entries[ord(old)] = SINGLE | ord(new)
+    expansions = [0]
+    for first, last in _FOLDED_BLOCKS:
+        for point in range(first, last + 1):
+            parts = [int(entries[ord(part)]) for part in _decomposed(chr(point))]
+            # Digits have no entry of their own value yet: their decimal value decides.
+            parts = [_digit(entry, folding) for entry in parts]
+            parts = [entry for entry in parts if entry != DROPPED] or [DROPPED]
+            if len(parts) == 1:
+                entries[point] = parts[0]
+            else:
+                entries[point] = EXPANDED | len(expansions)
+                expansions += parts
+                expansions[-1] |= FINAL
+    more = np.array(expansions, np.uint32)
+    entries.flags.writeable = more.flags.writeable = False
+    return entries, more
+
+
+def _kinds(folding: Folding) -> np.ndarray:
+    found = classes()
+    kinds = np.full(LAST + 1, SEPARATOR, np.uint32)
+    kinds[found == OTHER] = DROPPED
+    kinds[(found >= DIGIT) & (found <= HANT)] = WORD
+    for first, last in _UNSPACED:
+        kinds[first : last + 1][kinds[first : last + 1] == WORD] = SINGLE
+    kinds[(found >= KANA) & (found <= HANT)] = SINGLE
+    if folding.unit == "character":
+        kinds[kinds == WORD] = SINGLE
+    for first, last in _OPTIONAL_MARKS:
+        kinds[first : last + 1] = DROPPED
+    return kinds
+
+
+def _decomposed(character: str) -> str:
+    if ucd_3_2_0.category(character) == "Cn":
+        return character
+    folded = ucd_3_2_0.normalize("NFKC", character).casefold()
+    return ucd_3_2_0.normalize("NFKD", folded)
+
+
+def _digit(entry: int, folding: Folding) -> int:
+    point = entry & 0x1FFFFF
+    value = ucd_3_2_0.decimal(chr(point), None) if entry >> 28 in (WORD >> 28, SINGLE >> 28) else None
+    if value is None:
+        return entry
+    return entry & ~0x1FFFFF | ord("0") + (0 if folding.digits else int(value))
+
+
+def fold(column: pa.Array, folding: Folding) -> pa.Array:
+    """Write out the matching view: tokens with one space between words, nothing between single characters.
+
+    Args:
+        column: string or large_string, n rows; a null counts as the empty string.
+        folding: the view.
+
+    Returns:
+        large_string, n rows; empty where a value has no token.
+    """
+    data, offsets = read_only(column)
+    text, ends = _fold(data, offsets, *table(folding))
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+
+
+@kernel
+def _fold(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    ends = np.zeros(offsets.shape[0], np.int64)
+    out = np.empty(max(64, 2 * (offsets[-1] - offsets[0])), np.uint8)
+    end = np.int64(0)
+    for row in range(offsets.shape[0] - 1):
+        at, stop, pending, gap, begin = offsets[row], offsets[row + 1], np.uint32(0), False, end
+        last = np.uint32(0)
+        while at < stop or pending != 0:
+            if pending != 0:
+                entry = more[pending]
+                pending = np.uint32(0) if entry >> 31 else np.uint32(pending + 1)
+            else:
+                lead = np.uint32(data[at])
+                if lead < 0x80:
+                    point, at = lead, at + 1
+                elif lead < 0xE0 and at + 2 <= stop:
+                    point, at = two(lead, data[at + 1]), at + 2
+                elif lead < 0xF0 and at + 3 <= stop:
+                    point, at = three(lead, data[at + 1], data[at + 2]), at + 3
+                elif at + 4 <= stop:
+                    point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
+                else:
+                    point, at = np.uint32(0x40000), at + 1
+                entry = entries[point]
+            kind, point = (entry >> 28) & 7, np.uint32(entry & 0x1FFFFF)
+            if kind == 4:
+                pending = point
+            elif kind == 0:
+                gap = True
+            elif kind != 3:
+                if out.shape[0] < end + 8:
+                    # A few compatibility characters fold to eighteen; nearly always twice the bytes are enough.
+                    out = np.concatenate((out, np.empty(out.shape[0], np.uint8)))
+                if gap and end > begin and kind == 1 and last == 1:
+                    out[end] = 32
+                    end += 1
+                gap, last = False, kind
+                if point < 0x80:
+                    out[end] = point
+                    end += 1
+                elif point < 0x800:
+                    out[end], out[end + 1] = 0xC0 | point >> 6, 0x80 | (point & 0x3F)
+                    end += 2
+                elif point < 0x10000:
+                    out[end], out[end + 1] = 0xE0 | point >> 12, 0x80 | (point >> 6 & 0x3F)
+                    out[end + 2] = 0x80 | (point & 0x3F)
+                    end += 3
+                else:
+                    out[end], out[end + 1] = 0xF0 | point >> 18, 0x80 | (point >> 12 & 0x3F)
+                    out[end + 2], out[end + 3] = 0x80 | (point >> 6 & 0x3F), 0x80 | (point & 0x3F)
+                    end += 4
+        ends[row + 1] = end
+    return out[:end], ends

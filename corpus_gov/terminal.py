@@ -1,0 +1,173 @@
+"""Facts in, lines and tables out: what the commands show. Rich is imported once something is drawn."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from corpus_gov.pipeline import Outcome
+    from corpus_gov.verification import Report
+
+NAMES: Final = ("keep", "redact", "quarantine", "drop")
+"""schemas.DISPOSITIONS, repeated here because that module imports Arrow and help must not."""
+
+STAGES: Final = ("ingest", "screen", "relate", "decide", "publish")
+
+SHOWN: Final = 10
+"""Reasons and rebuilt artefacts that a summary names; --json has all of them."""
+
+
+def say(text: str) -> None:
+    """Print a line on standard output."""
+    typer.echo(text)
+
+
+def print_json(facts: Any) -> None:
+    """Print one JSON object for machines."""
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
+
+
+def table(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table; a column of whole numbers only is set to the right."""
+    from rich import box  # noqa: PLC0415 - help must not wait for it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = [tuple(row) for row in rows]
+    for index, heading in enumerate(headings):
+        number = bool(cells) and all(isinstance(row[index], int) for row in cells)
+        drawn.add_column(heading, justify="right" if number else "left", overflow="fold")
+    for row in cells:
+        # Text, not markup: cells may hold names that came from outside.
+        drawn.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    Console().print(drawn)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int, Any], None]]:
+    """Show a bar a stage with documents/s, MB/s and time left; on standard error, so that output can be piped."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description:<8}"), BarColumn(), TextColumn("{task.completed:>5}/{task.total}"),
+        TextColumn("{task.fields[rate]:>30}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    totals: dict[str, list[float]] = {}
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int, result: Any) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, rate="")
+                totals[stage] = [0, 0]
+            totals[stage][0] += getattr(result, "documents", 0)
+            totals[stage][1] += getattr(result, "text_bytes", 0)
+            seconds = max(1e-3, bars.tasks[tasks[stage]].elapsed or 0)
+            documents, text_bytes = totals[stage]
+            rate = f"{documents / seconds:,.0f} documents/s {text_bytes / seconds / 1e6:,.1f} MB/s" if documents else ""
+            bars.update(tasks[stage], completed=done, total=total, rate=rate)
+
+        yield show
+
+
+def outcome_facts(outcome: "Outcome") -> dict[str, Any]:
+    """Return what --json prints of a run: `run` is run.json of the release, the rest is of this run."""
+    return {
+        "release": outcome.release,
+        "published": outcome.published,
+        "recovered": outcome.recovered,
+        "rebuilt": outcome.rebuilt,
+        "stages": outcome.stages,
+        "run": outcome.run,
+    }
+
+
+def summary(folder: str, outcome: "Outcome") -> None:
+    """Print a run: captures, decisions, reasons, sources, and the time of its stages."""
+    run = outcome.run
+    counts = run["counts"]
+    for line in outcome.recovered:
+        say(f"recovered: {line}")
+    for name in outcome.rebuilt[:SHOWN]:
+        say(f"rebuilt: {name} was damaged and was built again")
+    if len(outcome.rebuilt) > SHOWN:
+        say(f"rebuilt: {len(outcome.rebuilt) - SHOWN} more; --json names them")
+    state = "published" if outcome.published else "is up to date, nothing has changed since"
+    provisional = " (provisional: rights were not settled)" if run["provisional"] else ""
+    say(f"\nRelease {outcome.release} {state}{provisional}: {folder}/releases/{outcome.release}")
+    say(f"{counts['records']} records -> {counts['documents']} documents, policy {run['policy']['name']}\n")
+    table(("captures", "count"), counts["captures"].items())
+    table(("decision", "documents"), zip(NAMES, _by_name(counts["dispositions"]), strict=True))
+    reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
+    table(("top reasons", "documents"), reasons[:SHOWN])
+    sources = [
+        (source, *_by_name(n), f"{counts['removal_rate'][source] / 100:.1f} %")
+        for source, n in counts["by_source"].items()
+    ]
+    table(("source", *NAMES, "removed"), sources)
+    stages = outcome.stages
+    order = [(name, stages[name]) for stage in STAGES for name in sorted(stages) if name.startswith(stage)]
+    table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in order])
+
+
+def status(facts: Mapping[str, Any]) -> None:
+    """Print sources, captures and releases of a workspace."""
+    say(f"{facts['name']} ({facts['workspace']}), policy {facts['policy']}, {facts['shards']} shards")
+    table(("source", "dossier"), sorted(facts["sources"].items()))
+    table(("outcome", "captures"), sorted(facts["captures"].items()))
+    if facts["superseded"]:
+        say(f"{facts['superseded']} of the rejected captures are superseded: a later file of the same name was read.")
+    for source, number in facts["waiting"].items():
+        say(f"{source}: {number} files are not complete yet and were not taken.")
+    rows = [
+        (r["release"], r["when"], r["documents"], *_by_name(r["dispositions"]), "yes" if r["provisional"] else "")
+        for r in facts["releases"]
+    ]
+    table(("release", "when", "documents", *NAMES, "provisional"), rows)
+
+
+def changes(old: str, new: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str], limit: int) -> None:
+    """Print the first `limit` documents that differ between two releases, and how many there are."""
+    say(f"{len(rows)} documents differ between {old} and {new}.")
+    table(names, [[_cell(row[name]) for name in names] for row in rows[:limit]])
+    if len(rows) > limit:
+        say(f"{len(rows) - limit} more; --limit or --json shows them.")
+
+
+def verified(report: "Report") -> None:
+    """Print each check of a release, and what had to be taken on trust."""
+    for check, ok, detail in report.checks:
+        say(f"{'ok  ' if ok else 'FAIL'}  {check}: {detail}")
+    for note in report.trusted:
+        say(f"note  {note}")
+    say(f"{report.release} is whole: {report.size} rows.")
+
+
+def where_next(folder: str, release: str, doc_id: str) -> None:
+    """Print what to look at after a demo."""
+    say("\nWhere to look next:")
+    say(f"  {folder}/releases/{release}/clean/      the cleaned corpus, Parquet")
+    say(f"  {folder}/releases/{release}/manifest/   one row for every document that came in")
+    say(f"  corpus-gov explain {folder} {doc_id}")
+    say(f"  corpus-gov verify {folder}")
+    say("  notebooks/01_first_look.ipynb   the same in a notebook")
+
+
+def _by_name(counts: Mapping[str, int]) -> list[int]:
+    return [counts.get(name, 0) for name in NAMES]
+
+
+def _stage_row(stage: str, facts: Mapping[str, float]) -> tuple[str, str, str]:
+    rate = facts["text_bytes"] / max(facts["seconds"], 1e-3) / 1e6
+    return stage, f"{facts['seconds']:.2f}", f"{rate:,.1f}" if facts["text_bytes"] else ""
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)

@@ -1,0 +1,36 @@
+"""What worker processes share: the libraries, loaded once in the process that they are forked from.
+
+Importing this module does it. Every worker would otherwise spend some four seconds of its own on imports, on
+compiled kernels and on the language model, and hold them in its own memory. Nothing here may start a thread: a
+thread does not live through a fork.
+"""
+
+from importlib import import_module
+from typing import Final
+
+import pyarrow as pa
+
+from corpus_gov import rules, screens, signals
+from corpus_gov.schemas import DOCUMENTS
+from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, judging, looking, reading, settling
+
+STAGES: Final = (reading, looking, judging, settling)
+
+PACKS: Final = ("common.pii", "common.licence", "common.encoding", "cn.pii", "cn.licence")
+"""Shipped packs whose patterns are compiled beforehand; others are compiled by the worker that meets them first."""
+
+
+def load() -> None:
+    """Run every measure, and every screen with the shipped rules, on a document with an address in it."""
+    document = {field.name: 0 if pa.types.is_integer(field.type) else "a@example.com" for field in DOCUMENTS}
+    document |= {field.name: None for field in DOCUMENTS if field.nullable}
+    batch = pa.RecordBatch.from_pylist([document], schema=DOCUMENTS)
+    for family in FAMILIES:
+        signals.measure(family, batch, {})
+    packs = rules.load_packs(PACKS)
+    for screen in sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT)):
+        import_module(f"corpus_gov.screens.{screen}")
+        screens.look(screen, batch, rules.concern(packs, screen))
+
+
+load()
