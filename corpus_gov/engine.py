@@ -45,6 +45,9 @@ MUST_AGREE: Final = (
 MEMORY_LEAST: Final = 512_000_000
 """Bytes below which a worker that has loaded the libraries would be ended before it did anything."""
 
+SOCKET_FOLDER_MOST: Final = 70
+"""Bytes; of the 107 that Linux gives a socket's path, multiprocessing adds some 30."""
+
 _MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B")
 
 Progress = Callable[[str, int, int, Any], None]
@@ -114,12 +117,19 @@ def _refuse_other(where: str, found: Mapping[str, str], expected: Mapping[str, s
         )
 
 
+def quiet() -> None:
+    """Keep Dask's own messages out of sight: they quote keys and arguments of tasks; failures travel as Failure."""
+    for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def can_fork() -> bool:
     """Say whether workers are forked from a process that has loaded the libraries, or start from nothing.
 
-    Frameworks of macOS do not live through a fork, and Windows has none.
+    Frameworks of macOS do not live through a fork, and Windows has none. The path of the fork server's socket must
+    be short: it lies in the folder for temporary files.
     """
-    return sys.platform == "linux"
+    return sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) <= SOCKET_FOLDER_MOST
 
 
 def prefork() -> None:
@@ -174,9 +184,7 @@ class Engine:
 
     def __enter__(self) -> Self:
         """Start the workers, or connect to the scheduler."""
-        # Messages of a worker quote keys and arguments of tasks; failures reach the user through Failure.
-        for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        quiet()
         try:
             if self._scheduler is None:
                 self._start()

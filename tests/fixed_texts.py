@@ -81,8 +81,9 @@ def grown(frozen: Sequence[str]) -> list[str]:
 
 
 def batch(texts: Sequence[str]) -> pa.RecordBatch:
-    """Put each text into every text column of a document."""
-    return documents(texts, **{column: list(texts) for column in TEXT_COLUMNS if column != "text"})
+    """Put each text into every text column of a document that was declared GBK and read as UTF-8."""
+    columns = {column: list(texts) for column in TEXT_COLUMNS if column != "text"}
+    return documents(texts, **columns, charset_declared="gb2312", charset_used="utf-8")
 
 
 def of_rules(texts: Sequence[str], in_force: Sequence[RulePack] | None = None) -> Digests:

@@ -1,4 +1,4 @@
-"""Ways to damage an input: blind ones, and ones that know a format. Each takes a source of chance, bytes, other bytes."""
+"""Ways to damage an input, blind ones and ones that know a format: from a source of chance, bytes and other bytes."""
 
 import random
 import re
@@ -106,8 +106,8 @@ TAGS: Final = (
     b"title", b"pre", b"h1", b"body", b"html", b"head", b"ruby", b"rt", b"mi", b"annotation-xml", b"foreignObject",
 )  # fmt: skip
 OPENINGS: Final = (
-    b"<!--", b"<![CDATA[", b"<script>", b"<style>", b"<textarea>", b"<title>", b"<a href='", b"<!DOCTYPE [", b"</", b"<",
-    b"<?xml", b"<plaintext>", b"<base href='javascript:'>", b"<img src=data:,", b"]]>", b"-->",
+    b"<!--", b"<![CDATA[", b"<script>", b"<style>", b"<textarea>", b"<title>", b"<a href='", b"<!DOCTYPE [", b"</",
+    b"<", b"<?xml", b"<plaintext>", b"<base href='javascript:'>", b"<img src=data:,", b"]]>", b"-->",
 )  # fmt: skip
 LABELS: Final = (
     b"utf-8", b"gbk", b"big5", b"utf-16", b"utf-7", b"iso-2022-jp", b"hz", b"x-user-defined", b"none", b"utf-32",
@@ -347,8 +347,11 @@ def gzip_field(source: random.Random, data: bytes, other: bytes) -> bytes:
     return data[:at] + source.randbytes(source.choice((1, 4))) + data[at + 1 :]
 
 
-ZIP_FIELDS: Final = ((b"PK\x03\x04", (4, 6, 8, 14, 18, 22, 26, 28)), (b"PK\x01\x02", (4, 8, 10, 16, 20, 24, 28, 30, 32, 34, 38, 42)),
-                     (b"PK\x05\x06", (4, 6, 8, 10, 12, 16, 20)))  # fmt: skip
+ZIP_FIELDS: Final = (
+    (b"PK\x03\x04", (4, 6, 8, 14, 18, 22, 26, 28)),
+    (b"PK\x01\x02", (4, 8, 10, 16, 20, 24, 28, 30, 32, 34, 38, 42)),
+    (b"PK\x05\x06", (4, 6, 8, 10, 12, 16, 20)),
+)
 
 
 def zip_field(source: random.Random, data: bytes, other: bytes) -> bytes:

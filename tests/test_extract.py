@@ -362,7 +362,7 @@ def test_titles(head: str, shown: str, title: str | None) -> None:
     ],
 )
 def test_authors(part: str, author: str | None) -> None:
-    """An author is stated for machines or shown in a line; an address and a sentence are no names."""
+    """An author is stated for machines or shown in a line; the address of a page and a sentence are no names."""
     assert extract(html(body(part, PLAIN))).author == author
 
 

@@ -87,9 +87,9 @@ CONTENT = (*SHARDS, "batches/", "artefacts/")
 """Where names say what they hold, so that an attempt finds what the one before it finished."""
 
 FAMILIES = (
-    "signals.quality", "signals.language", "findings.licence", "findings.pii", "keys.exact", "ranges.exact",
-    "edges.exact", "edges", "clusters", "judged", "members", "sources", "duplicates", "overrides", "oldest", "clean",
-    "decisions", "rows", "manifest", "tree",
+    "signals.quality", "signals.language", "findings.encoding", "findings.licence", "findings.pii", "keys.exact",
+    "ranges.exact", "edges.exact", "edges", "clusters", "judged", "members", "sources", "duplicates", "overrides",
+    "oldest", "clean", "decisions", "rows", "manifest", "tree",
 )  # fmt: skip
 """Every family of artefacts that a run builds."""
 

@@ -119,7 +119,8 @@ def test_a_screen_must_return_findings(install: Install) -> None:
 
 def test_a_missing_dependency_is_not_a_missing_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a screen's own import fails, the error names what it needs."""
-    monkeypatch.delitem(sys.modules, "corpus_gov.screens.pii", raising=False)
+    seen("pii", "")
+    sys.modules["corpus_gov.screens.pii"]._recognisers.cache_clear()
     monkeypatch.delitem(sys.modules, "corpus_gov.recognisers", raising=False)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
 

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from small_warc import page, record, request, response, zipped
 
-from corpus_gov.sources import Piece, Record, instant, jsonl, members, parquet, storable, warc
+from corpus_gov.sources import Piece, Record, instant, jsonl, members, parquet, rows, storable, warc
 from corpus_gov.sources.hosts import hosts, origin
 
 TIME = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -308,6 +308,7 @@ def test_a_cut_compressed_delivery_ends_with_a_reject(compress: object) -> None:
 def test_a_line_longer_than_a_record_may_be_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line too long for memory is counted, not kept."""
     monkeypatch.setattr(jsonl, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(rows, "MAX_RECORD_BYTES", 100)
 
     long, short = jsonl.records(b'{"text": "%s"}\n{"text": "x"}' % (b"y" * 200), ())
 

@@ -48,7 +48,7 @@ _NAMES: Final = tuple(
 )
 _AUTHOR_ZH: Final = re.compile(r"(?:^|[\s|（(])(?:作者|撰文|记者|文)[:：/]\s*(?P<name>[^\s|:：,，。；;（(]{2,20})")
 _AUTHOR_EN: Final = re.compile(r"^(?:[Bb]y|BY)[:\s]\s*(?P<name>[A-Z][\w.'’-]+(?:\s[A-Z][\w.'’-]+){1,3})(?=$|[\s,|·•-])")
-_NO_NAME: Final = re.compile(r"https?://|www\.|@|^\W*$")
+_NO_NAME: Final = re.compile(r"https?://|www\.|^\W*$")
 
 
 def metas(tree: Any) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ def title(tree: Any, stated: Sequence[tuple[str, str]]) -> str | None:
 
 
 def author(stated: Sequence[tuple[str, str]], linked: Sequence[tuple[str, str]], lines: Sequence[str]) -> str | None:
-    """Return the author as the page states or shows it; an address is no name."""
+    """Return the author as the page states or shows it; the address of a page is no name."""
     named = [*_values(stated, AUTHOR_META), *(value for key, value in linked if key == "author")]
     if found := next((name for name in named if len(name) <= MAX_NAME_CHARS * 4 and not _NO_NAME.search(name)), None):
         return found

@@ -121,6 +121,11 @@ def scores(part: bytes, more: Iterable[str] = ()) -> dict[str, float]:
     return found
 
 
+MANY: Final = 64
+VARIED: Final = 8
+"""So many characters of which fewer than so many differ are a pattern of bytes, not a text."""
+
+
 def wide(data: bytes) -> str | None:
     """Tell UTF-16 and UTF-32 without a mark by the text that they make, or null."""
     head = data[:SAMPLE_BYTES]
@@ -157,7 +162,7 @@ def _mean(part: bytes, codec: str) -> float:
         if error.start < len(part) - 4:
             return -np.inf
         points = code_points(part[: error.start].decode(codec))
-    if points.size == 0:
+    if points.size == 0 or (points.size >= MANY and len(np.unique(points)) < VARIED):
         return -np.inf
     return float(max(weights[points].sum() for weights in (*map(table, _EAST), _alphabets())) / points.size)
 

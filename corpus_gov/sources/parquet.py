@@ -1,6 +1,7 @@
 """Parquet deliveries: row groups to columns, without a loop over rows."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +14,12 @@ from corpus_gov.kernels.digests import sha256_hex
 from corpus_gov.schemas import TEXT, TIME
 from corpus_gov.sources import Piece, instant
 from corpus_gov.sources.fields import TEXT_KEYS, Names, mapped, recognised_columns
+from corpus_gov.sources.inflate import FREE_BYTES, MAX_RATIO
 
 BATCH_ROWS: Final = 16_384
+BATCH_BYTES: Final = 64 << 20
+STEP_ROWS: Final = 64
+"""So many rows are decoded at once: a dictionary of one long value makes any number of copies of it from few bytes."""
 
 ROWS: Final = pa.schema(
     [
@@ -91,9 +96,10 @@ def rows(piece: Piece) -> Iterator[pa.RecordBatch]:
         piece: of a Parquet file, with its range of row groups.
 
     Returns:
-        Batches of ROWS, at most BATCH_ROWS rows each. What cannot be read is one rejected row: a whole file
-        (bad_parquet), text column (column_missing, column_type) or row group (bad_row_group, or row_count where it
-        holds more or fewer rows than the file says); its length is the number of rows lost, as far as the file tells.
+        Batches of ROWS, of about BATCH_ROWS rows or BATCH_BYTES at most. What cannot be read is one rejected row: a
+        whole file (bad_parquet), text column (column_missing, column_type) or row group (bad_row_group, or row_count
+        where it holds more or fewer rows than the file says, or bomb where far more comes out than the file has); its
+        length is the number of rows lost, as far as the file tells.
         A list of texts, or one of structs that the field map names as `parts`, gives a row for each.
     """
     try:
@@ -114,14 +120,18 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
     last = len(sizes) if piece.count is None else min(len(sizes), piece.first + piece.count)
     names = mapped(piece.fields) if piece.fields else _recognised(file.schema_arrow)
     columns = _columns(file.schema_arrow, names)
+    room = max(FREE_BYTES, MAX_RATIO * Path(piece.path).stat().st_size)
     for group in range(piece.first, last):
         at, end = sum(sizes[:group]), sum(sizes[: group + 1])
         if names.conflict:
             yield lost(at, end - at, "rejected", f"column_missing:{'+'.join(names.conflict)}")
             continue
         try:
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
-                yield _rows(batch, at, names, piece.record_file)
+            steps = file.iter_batches(STEP_ROWS, row_groups=[group], columns=columns, use_threads=False)
+            for batch in _gathered(steps):
+                made = _rows(batch, at, names, piece.record_file)
+                room = _left(room, made)
+                yield made
                 at += batch.num_rows
         except (pa.ArrowException, OSError):
             yield lost(at, end - at, "rejected", "bad_row_group")
@@ -131,6 +141,31 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
             if at != end:
                 # The footer and the pages disagree: what was read is there, the difference is said.
                 yield lost(at, max(0, end - at), "rejected", "row_count")
+
+
+def _left(room: int, made: pa.RecordBatch) -> int:
+    if made.nbytes > room:
+        raise _ColumnError("bomb")
+    return room - int(made.nbytes)
+
+
+def _gathered(steps: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Join what was decoded step by step."""
+    kept: list[pa.RecordBatch] = []
+    rows, size = 0, 0
+    for step in steps:
+        plain = [_decoded(column) for column in step.columns]
+        kept.append(pa.record_batch(plain, names=step.schema.names))
+        rows, size = rows + step.num_rows, size + kept[-1].nbytes
+        if rows >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield pa.concat_batches(kept)
+            kept, rows, size = [], 0, 0
+    if kept:
+        yield pa.concat_batches(kept)
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _recognised(schema: pa.Schema) -> Names:
@@ -267,8 +302,7 @@ def _column(batch: pa.RecordBatch, path: str) -> pa.Array | None:
 
 def _raw(array: pa.Array) -> pa.Array | None:
     """View text or bytes as large_string whatever they hold; null where the column is of another type."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = _decoded(array)
     if not any(test(array.type) for test in (*_STRINGS, *_BLOBS)):
         return None
     return array.cast(pa.large_binary()).view(TEXT)
