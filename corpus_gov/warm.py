@@ -22,7 +22,7 @@ PACKS: Final = ("common.pii", "common.licence", "common.encoding", "cn.pii", "cn
 
 
 def load() -> None:
-    """Silence Dask, then run every measure, and every screen with the shipped rules, on a document with an address in it."""
+    """Silence Dask; run every measure, and every screen with the shipped rules, on a document with an address in it."""
     quiet()
     document = {field.name: 0 if pa.types.is_integer(field.type) else "a@example.com" for field in DOCUMENTS}
     document |= {field.name: None for field in DOCUMENTS if field.nullable}

@@ -15,6 +15,7 @@ from corpus_gov.schemas import TEXT, TIME
 from corpus_gov.sources import Piece, instant
 from corpus_gov.sources.fields import TEXT_KEYS, Names, mapped, recognised_columns
 from corpus_gov.sources.inflate import FREE_BYTES, MAX_RATIO
+from corpus_gov.sources.rows import MAX_PARTS
 
 BATCH_ROWS: Final = 16_384
 BATCH_BYTES: Final = 64 << 20
@@ -45,6 +46,9 @@ file's start."""
 
 COPIED: Final = ("uri", "title", "author", "published_at", "fetched_at", "consent_ref")
 """What every part of a row says of itself as its row does, unless it says it itself."""
+
+SLOT_BYTES: Final = 16
+"""What an element of a list costs at least once it is decoded, also where it is null and takes no byte of the file."""
 
 MAX_COPIED_BYTES: Final = 1 << 30
 """A batch of which the parts would repeat more than this is refused: a long title beside a thousand texts."""
@@ -126,6 +130,9 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
         if names.conflict:
             yield lost(at, end - at, "rejected", f"column_missing:{'+'.join(names.conflict)}")
             continue
+        if _slots(file.metadata.row_group(group)) * SLOT_BYTES > room:
+            yield lost(at, end - at, "rejected", "bomb")
+            continue
         try:
             steps = file.iter_batches(STEP_ROWS, row_groups=[group], columns=columns, use_threads=False)
             for batch in _gathered(steps):
@@ -143,6 +150,10 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
                 yield lost(at, max(0, end - at), "rejected", "row_count")
 
 
+def _slots(group: Any) -> int:
+    return max((group.column(index).num_values for index in range(group.num_columns)), default=0)
+
+
 def _left(room: int, made: pa.RecordBatch) -> int:
     if made.nbytes > room:
         raise _ColumnError("bomb")
@@ -156,7 +167,9 @@ def _gathered(steps: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for step in steps:
         plain = [_decoded(column) for column in step.columns]
         kept.append(pa.record_batch(plain, names=step.schema.names))
-        rows, size = rows + step.num_rows, size + kept[-1].nbytes
+        lists = [pc.list_flatten(column) for column in plain if _is_list(column.type)]
+        rows += max(step.num_rows, *map(len, lists), 0)
+        size += kept[-1].nbytes
         if rows >= BATCH_ROWS or size >= BATCH_BYTES:
             yield pa.concat_batches(kept)
             kept, rows, size = [], 0, 0
@@ -196,7 +209,7 @@ def _columns(schema: pa.Schema, names: Names) -> list[str]:
 
 
 def _rows(batch: pa.RecordBatch, at: int, names: Names, record_file: str) -> pa.RecordBatch:
-    found, row, part = _parted(batch, names)
+    found, row, part, many = _parted(batch, names)
     if found["text"] is None:
         raise _ColumnError("column_missing")
     raw = _raw(found["text"])
@@ -209,12 +222,14 @@ def _rows(batch: pa.RecordBatch, at: int, names: Names, record_file: str) -> pa.
     none = pa.scalar(None, pa.string())
     given = {name: _strings(found[name], n) for name in ("uri", "title", "author", "consent_ref", "delivery_ref")}
     given["uri"] = pc.if_else(pc.equal(given["uri"], ""), pa.scalar(None, TEXT), given["uri"])
+    held = pc.if_else(broken, "rejected", pc.if_else(empty, "skipped", "document"))
+    reason = pc.if_else(broken, "undecodable", pc.if_else(empty, "empty", none))
     arrays = given | {
         "record_offset": pa.array(at + row),
         "record_length": pa.array(np.ones(n, np.int64)),
         "part": pa.array(part),
-        "outcome": pc.if_else(broken, "rejected", pc.if_else(empty, "skipped", "document")),
-        "reason": pc.if_else(broken, "undecodable", pc.if_else(empty, "empty", none)),
+        "outcome": pc.if_else(many, "rejected", held),
+        "reason": pc.if_else(many, "too_many_parts", reason),
         "payload_digest": sha256_hex(raw),
         "text": text,
         "published_at": _times(found["published_at"], n),
@@ -232,8 +247,13 @@ def _references(record_file: str, row: np.ndarray, part: np.ndarray) -> pa.Array
     return pc.binary_join_element_wise(record_file, places, "#").cast(TEXT)
 
 
-def _parted(batch: pa.RecordBatch, names: Names) -> tuple[dict[str, pa.Array | None], np.ndarray, np.ndarray]:
-    """Find the columns of a batch, one row for each document; with the row and the part of each."""
+def _parted(
+    batch: pa.RecordBatch, names: Names
+) -> tuple[dict[str, pa.Array | None], np.ndarray, np.ndarray, pa.Array | pa.Scalar]:
+    """Find the columns of a batch, one row for each document; with row and part of each, and which rows have too many.
+
+    A row of more than MAX_PARTS is one row without a text.
+    """
     paths = {name: path for name, path in names.paths.items() if name != "parts"}
     path = names.paths.get("parts")
     listed = _column(batch, path or paths["text"])
@@ -241,8 +261,10 @@ def _parted(batch: pa.RecordBatch, names: Names) -> tuple[dict[str, pa.Array | N
         raise _ColumnError("column_missing" if listed is None else "column_type")
     if listed is None or not _is_list(listed.type):
         found = {name: _column(batch, path) for name, path in paths.items()}
-        return found, np.arange(batch.num_rows), np.zeros(batch.num_rows, np.int32)
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(listed), 0)).astype(np.int64)
+        return found, np.arange(batch.num_rows), np.zeros(batch.num_rows, np.int32), pa.scalar(value=False)
+    given = np.asarray(pc.fill_null(pc.list_value_length(listed), 0)).astype(np.int64)
+    many = given > MAX_PARTS
+    lengths = np.where(many, 0, given)
     # A row without any part is a row all the same.
     counts = np.maximum(lengths, 1)
     row = np.repeat(np.arange(len(lengths)), counts)
@@ -250,7 +272,7 @@ def _parted(batch: pa.RecordBatch, names: Names) -> tuple[dict[str, pa.Array | N
     own = {name: _column(batch, paths[name]) for name in COPIED}
     if sum(_copied(column, counts) for column in own.values()) > MAX_COPIED_BYTES:
         raise _ColumnError("too_many_parts")
-    starts = np.cumsum(lengths) - lengths
+    starts = np.cumsum(given) - given
     places = pa.array(starts[row] + part, mask=lengths[row] == 0)
     # Lists of nulls have no values between those of their neighbours once they are flattened.
     items = pc.list_flatten(listed).take(places)
@@ -261,7 +283,7 @@ def _parted(batch: pa.RecordBatch, names: Names) -> tuple[dict[str, pa.Array | N
         found = {name: _either(theirs.get(name), found.get(name)) for name in paths}
     else:
         found |= {"text": items, "delivery_ref": None}
-    return found, row, part
+    return found, row, part, pa.array(many[row])
 
 
 def _is_list(kind: pa.DataType) -> bool:
