@@ -47,8 +47,8 @@ file's start."""
 COPIED: Final = ("uri", "title", "author", "published_at", "fetched_at", "consent_ref")
 """What every part of a row says of itself as its row does, unless it says it itself."""
 
-SLOT_BYTES: Final = 16
-"""What an element of a list costs at least once it is decoded, also where it is null and takes no byte of the file."""
+ROW_BYTES: Final = 16
+"""What a row costs at least once it is decoded, also where it is null and takes no byte of the file."""
 
 MAX_COPIED_BYTES: Final = 1 << 30
 """A batch of which the parts would repeat more than this is refused: a long title beside a thousand texts."""
@@ -56,6 +56,10 @@ MAX_COPIED_BYTES: Final = 1 << 30
 
 _STRINGS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _BLOBS: Final = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+
+
+FAILURES: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What reading a damaged file raises; the last where a column's name is no UTF-8."""
 
 
 class _ColumnError(Exception):
@@ -72,7 +76,7 @@ def groups(path: str, piece_bytes: int) -> list[tuple[int, int]]:
     try:
         with pq.ParquetFile(path) as file:
             sizes = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
-    except (pa.ArrowException, OSError):
+    except FAILURES:
         return [(0, 1)]
     ranges, first, size = [], 0, 0
     for index, bytes_here in enumerate(sizes):
@@ -89,7 +93,7 @@ def row_count(path: str, first: int, count: int | None) -> int | None:
         with pq.ParquetFile(path) as file:
             last = file.num_row_groups if count is None else min(file.num_row_groups, first + count)
             return sum(int(file.metadata.row_group(index).num_rows) for index in range(first, last))
-    except (pa.ArrowException, OSError):
+    except FAILURES:
         return None
 
 
@@ -109,7 +113,7 @@ def rows(piece: Piece) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(piece.path, memory_map=True) as file:
             yield from _groups(file, piece)
-    except (pa.ArrowException, OSError):
+    except FAILURES:
         yield lost(0, 0, "rejected", "bad_parquet")
 
 
@@ -130,7 +134,7 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
         if names.conflict:
             yield lost(at, end - at, "rejected", f"column_missing:{'+'.join(names.conflict)}")
             continue
-        if _slots(file.metadata.row_group(group)) * SLOT_BYTES > room:
+        if (end - at) * ROW_BYTES > room:
             yield lost(at, end - at, "rejected", "bomb")
             continue
         try:
@@ -140,7 +144,7 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
                 room = _left(room, made)
                 yield made
                 at += batch.num_rows
-        except (pa.ArrowException, OSError):
+        except FAILURES:
             yield lost(at, end - at, "rejected", "bad_row_group")
         except _ColumnError as error:
             yield lost(at, end - at, "rejected", str(error))
@@ -148,10 +152,6 @@ def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
             if at != end:
                 # The footer and the pages disagree: what was read is there, the difference is said.
                 yield lost(at, max(0, end - at), "rejected", "row_count")
-
-
-def _slots(group: Any) -> int:
-    return max((group.column(index).num_values for index in range(group.num_columns)), default=0)
 
 
 def _left(room: int, made: pa.RecordBatch) -> int:
