@@ -49,8 +49,8 @@ from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_
 from corpus_gov.store import Missing, open_store
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 
-ROWS_A_RANGE: Final = 32_768
-"""Rows of a key range, and of a manifest file: some 60 MB while it is sealed."""
+ROWS_A_RANGE: Final = 65_536
+"""Rows of a key range, and of a manifest file: some 120 MB while it is sealed. Each range reads all shards' rows."""
 
 DECIDE_VERSION: Final = 1
 """Raised when facts, policy, apply or seal would make other decisions or rows of the same inputs."""

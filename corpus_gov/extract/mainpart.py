@@ -236,7 +236,9 @@ def _parts(page: _Page, kept: np.ndarray) -> tuple[list[int], bool]:
         others = np.flatnonzero(named & (within >= PART * best))
         beside = (page.first[others] >= page.last[at]) | (page.last[others] <= page.first[at])
         return [at, *others[beside].tolist()], True
-    return [int(np.flatnonzero(within >= MOST * total)[-1]) if total else 0], False
+    # Damaged markup leaves elements beside the root: then it may be that none holds most of the text.
+    most = min(MOST * total, within.max())
+    return [int(np.flatnonzero(within >= most)[-1]) if total else 0], False
 
 
 def _lists_of_links(page: _Page, kept: np.ndarray) -> np.ndarray:

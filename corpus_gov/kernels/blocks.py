@@ -316,7 +316,7 @@ def _scan(page, names, name_kinds, name_raw, attributes, divides, signs, steps, 
             if size == 0 and at_element < 0:
                 at_element = current
             if blank:
-                text[out] = 32 if code == 0xA0 else 10 if code == 13 else byte
+                text[out] = 32 if code in (0xA0, 0x3000) else 10 if code == 13 else byte
                 out += 1
                 at += length
                 continue

@@ -30,6 +30,8 @@ MEDIA_TYPES: Final = {
 
 MAX_FRONT_BYTES: Final = 64 << 10
 MAX_VALUE_CHARS: Final = 2_000
+MAX_VALUE_BITS: Final = 4 * MAX_VALUE_CHARS
+"""YAML has whole numbers of any length, which Python refuses to write in digits."""
 
 TITLE: Final = ("title",)
 AUTHOR: Final = ("author", "authors", "by")
@@ -152,5 +154,7 @@ def _plain(value: Any) -> str | None:
     if isinstance(value, date):
         value = value.isoformat()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if isinstance(value, int) and value.bit_length() > MAX_VALUE_BITS:
         return None
     return storable(" ".join(str(value).split()))[:MAX_VALUE_CHARS] or None

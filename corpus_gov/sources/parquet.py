@@ -126,6 +126,9 @@ def lost(offset: int, length: int, outcome: str, reason: str) -> pa.RecordBatch:
 def _groups(file: Any, piece: Piece) -> Iterator[pa.RecordBatch]:
     sizes = [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
     last = len(sizes) if piece.count is None else min(len(sizes), piece.first + piece.count)
+    if min(sizes, default=0) < 0:
+        yield lost(0, 0, "rejected", "bad_parquet")
+        return
     names = mapped(piece.fields) if piece.fields else _recognised(file.schema_arrow)
     columns = _columns(file.schema_arrow, names)
     room = max(FREE_BYTES, MAX_RATIO * Path(piece.path).stat().st_size)
