@@ -102,7 +102,7 @@ def test_settings_have_defaults() -> None:
 
     assert settings.policy == "default"
     assert "cn.pii" in settings.packs
-    assert (settings.engine.workers, settings.ingest.shard_bytes, settings.ingest.shard_rows) == (None, 2**26, 50_000)
+    assert (settings.engine.workers, settings.ingest.shard_bytes, settings.ingest.shard_rows) == (None, 2**25, 50_000)
 
 
 @pytest.mark.parametrize(("text", "place", "advice"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
