@@ -127,10 +127,10 @@ def run(
 
     With --input FILE [FILE…] --source ID the workspace is made where needed and judged by the trial policy.
     """
-    from corpus_gov.engine import prefork  # noqa: PLC0415
+    from corpus_gov.engine import in_processes, prefork  # noqa: PLC0415
 
     # Workers load their libraries while this process loads its own.
-    if scheduler is None and workers != 1:
+    if scheduler is None and in_processes(workers, memory):
         prefork()
     from corpus_gov import pipeline  # noqa: PLC0415
 

@@ -37,9 +37,13 @@ RANGES_MAX: Final = 4096
 CONNECT_SECONDS: Final = 10
 """How long a scheduler has to answer, and then to have a worker."""
 
-MUST_AGREE: Final = (
-    "corpus-gov", "pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer",
+LIBRARIES: Final = (
+    "pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer", "trafilatura",
+    "lxml",
 )  # fmt: skip
+"""Written into run.json with their versions; families name what their own results depend on."""
+
+MUST_AGREE: Final = ("corpus-gov", *LIBRARIES)
 """Distributions whose versions are the client's on every worker: a release is made by one version of each."""
 
 MEMORY_LEAST: Final = 512_000_000
@@ -121,6 +125,11 @@ def quiet() -> None:
     """Keep Dask's own messages out of sight: they quote keys and arguments of tasks; failures travel as Failure."""
     for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def in_processes(workers: int | None, memory: str | None) -> bool:
+    """Say whether an engine of these arguments starts processes; arguments as for Engine."""
+    return memory is not None or (workers or os.cpu_count() or 1) > 1
 
 
 def can_fork() -> bool:
@@ -206,7 +215,7 @@ class Engine:
         import distributed  # noqa: PLC0415
 
         folder = self._started.enter_context(tempfile.TemporaryDirectory(prefix="corpus-gov-"))
-        processes = self.workers > 1 or self._memory is not None
+        processes = in_processes(self.workers, self._memory)
         settings = {
             "distributed.logging": {"distributed": "critical"},
             # Workers hold no tables, so there is nothing to spill; and a worker that pauses because memory is

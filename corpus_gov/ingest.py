@@ -1,7 +1,5 @@
 """Pieces to shards of captures, documents and snapshots; every record is a capture with an outcome."""
 
-import mmap
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +18,7 @@ from corpus_gov.errors import IntegrityError
 from corpus_gov.pieces import REFUSED, suffix_of
 from corpus_gov.shards import Shard, doc_ids, shard_id
 from corpus_gov.sources import Piece, Record, files, jsonfile, jsonl, parquet, warc, zips
-from corpus_gov.sources.frames import Buffer
+from corpus_gov.sources.frames import Buffer, mapped
 from corpus_gov.sources.revisits import Originals, Place
 
 COPY_BYTES: Final = 1 << 20
@@ -130,7 +128,7 @@ def _parsed(piece: Piece) -> Iterator[Record]:
         outcome = "skipped" if reason == "temporary_name" else "rejected"
         yield Record(0, piece.size if piece.member is not None else 0, "unknown", outcome, reason)
     elif piece.format == "warc":
-        with _on_disk(piece) as path, _mapped(path) as data:
+        with _on_disk(piece) as path, mapped(path) as data:
             yield from warc.records(data, _originals(piece, data))
     elif piece.format in {"jsonl", "json", "html", "text"}:
         with _opened(piece) as file:
@@ -191,16 +189,6 @@ def _on_disk(piece: Piece) -> Iterator[str]:
                 copy.write(block)
         copy.flush()
         yield copy.name
-
-
-@contextmanager
-def _mapped(path: str) -> Iterator[bytes | mmap.mmap]:
-    with Path(path).open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            yield b""  # which cannot be mapped
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
 
 
 def _cut_rows(batches: Iterator[pa.RecordBatch], shard_rows: int, shard_bytes: int) -> Iterator[pa.Table]:

@@ -4,15 +4,12 @@ New archives are inflated once more for it, and only where one has revisits all 
 batch find what older files hold, so long as these are there; a revisit that found nothing is not read again.
 """
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from corpus_gov.engine import Engine
 from corpus_gov.sources import Piece, revisits
-from corpus_gov.sources.frames import Buffer
+from corpus_gov.sources.frames import mapped
 from corpus_gov.sources.revisits import KEY_BYTES, Place
 
 
@@ -62,7 +59,7 @@ def attach(engine: Engine, new: Sequence[Piece], archives: Sequence[Piece]) -> d
 def wanted(path: str) -> bytes:
     """Return the keys of what the revisits of an archive refer to, sorted and joined; none if it cannot be read."""
     try:
-        with _mapped(path) as data:
+        with mapped(path) as data:
             return b"".join(sorted(revisits.wanted(data)))
     except (OSError, ValueError):
         return b""
@@ -71,7 +68,7 @@ def wanted(path: str) -> bytes:
 def located(search: Search) -> dict[bytes, Place]:
     """Return the places of records in an archive by their keys; none if it cannot be read."""
     try:
-        with _mapped(search.path) as data:
+        with mapped(search.path) as data:
             found = revisits.places(data, _cut(search.keys))
     except (OSError, ValueError):
         return {}
@@ -90,9 +87,3 @@ def _with(piece: Piece, keys: bytes, own: Mapping[bytes, Place], places: Mapping
 
 def _cut(keys: bytes) -> Iterator[bytes]:
     return (keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES))
-
-
-@contextmanager
-def _mapped(path: str) -> Iterator[Buffer]:
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import artefacts, config, duplicates, register, release, seal
 from corpus_gov import policy as policies
-from corpus_gov.engine import Engine, Progress, ranges_for, silent
+from corpus_gov.engine import LIBRARIES, Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
 from corpus_gov.manifest import root as merkle_root
@@ -56,9 +56,6 @@ DECIDE_VERSION: Final = 1
 """Raised when facts, policy, apply or seal would make other decisions or rows of the same inputs."""
 
 DECIDE_LIBRARIES: Final = ("duckdb", "numpy", "pyarrow")
-
-LIBRARIES: Final = ("pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer")
-"""Written into run.json with their versions; families name what their own results depend on."""
 
 
 @dataclass(frozen=True)

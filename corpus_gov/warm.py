@@ -5,20 +5,16 @@ compiled kernels and on the language model, and hold them in its own memory. Not
 thread does not live through a fork.
 """
 
-from importlib import import_module
 from typing import Final
 
 import pyarrow as pa
 
-from corpus_gov import rules, screens, signals
+from corpus_gov import config, rules, screens, signals
 from corpus_gov.engine import quiet
 from corpus_gov.schemas import DOCUMENTS
 from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, judging, looking, reading, settling
 
 STAGES: Final = (reading, looking, judging, settling)
-
-PACKS: Final = ("common.pii", "common.licence", "common.encoding", "cn.pii", "cn.licence")
-"""Shipped packs whose patterns are compiled beforehand; others are compiled by the worker that meets them first."""
 
 
 def load() -> None:
@@ -29,9 +25,9 @@ def load() -> None:
     batch = pa.RecordBatch.from_pylist([document], schema=DOCUMENTS)
     for family in FAMILIES:
         signals.measure(family, batch, {})
-    packs = rules.load_packs(PACKS)
+    # Patterns of other packs are compiled by the worker that meets them first.
+    packs = rules.load_packs(config.PACKS)
     for screen in sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT)):
-        import_module(f"corpus_gov.screens.{screen}")
         screens.look(screen, batch, rules.concern(packs, screen))
 
 

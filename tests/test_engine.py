@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_gov import engine as engine_module
-from corpus_gov.engine import Call, Engine, Failure, own_versions, ranges_for, split_by_range
+from corpus_gov.engine import Call, Engine, Failure, in_processes, own_versions, ranges_for, split_by_range
 from corpus_gov.errors import ConfigError, IntegrityError, SourceError
 
 
@@ -124,6 +124,17 @@ def test_nothing_listens_to_other_machines(workers):
 
     assert sockets
     assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "memory", "cores", "expected"),
+    [(1, None, 8, False), (2, None, 1, True), (None, None, 1, False), (None, None, 2, True), (1, "4GB", 1, True)],
+)
+def test_processes_are_started_for_several_workers_or_a_limit(workers, memory, cores, expected, monkeypatch):
+    """A machine of one core, and one worker without a limit, load no libraries for processes that never start."""
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+
+    assert in_processes(workers, memory) is expected
 
 
 @pytest.mark.slow

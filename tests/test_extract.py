@@ -442,6 +442,25 @@ def test_a_slow_path_that_fails_is_named(unsure: None, monkeypatch: pytest.Monke
     assert (found.extractor, found.text) == (f"{BLOCKS_EXTRACTOR}!RecursionError", f"{FIRST}\n{SECOND}")
 
 
+def test_a_slow_path_without_memory_ends_the_run(unsure: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine cannot hold at this moment decides no text: another run would give another one."""
+
+    def failing(*args: object, **options: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr("trafilatura.extract", failing)
+
+    with pytest.raises(MemoryError):
+        extract(html(body(ARTICLE)))
+
+
+def test_a_script_ends_at_its_own_end_tag_only() -> None:
+    """An end tag whose name only begins alike stands in the script; what follows it is no text of the page."""
+    script = "<script>var end = '</scripted>这一句话写在脚本里面，读者看不到它，也不应当看到它。';</script>"
+
+    assert text_of(script, PLAIN) == f"{FIRST}\n{SECOND}"
+
+
 def test_the_same_page_gives_the_same_text() -> None:
     """Nothing depends on what was read before."""
     first = extract(html(PAGE))

@@ -34,6 +34,9 @@ def text(html: str, elements: int, depth: int) -> tuple[str, str | None]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         found = trafilatura.extract(html, include_comments=False)
+    except MemoryError:
+        # It says nothing about the page, and another run would give another text.
+        raise
     except Exception as error:  # noqa: BLE001  # whatever it meets in a page: the caller has a result of its own
         return "", type(error).__name__
     return (found, None) if found and found.strip() else ("", "empty")

@@ -13,6 +13,7 @@ import numpy as np
 
 from corpus_gov.kernels.columns import Bytes
 from corpus_gov.kernels.compiling import kernel
+from corpus_gov.kernels.nesting import raw_end
 
 KINDS: Final = (
     "other", "void", "br", "hr", "skip", "raw", "a", "inline", "block", "p", "heading", "li", "list", "table", "row",
@@ -429,7 +430,7 @@ def _scan(page, names, name_kinds, name_raw, attributes, divides, signs, steps, 
         if skipped < 0 and k in (_SKIP, _RAW, _CONTROL):
             skipped = current
         if raw:
-            at = _raw_end(page, at, begin, n)
+            at = raw_end(page, at, begin, n)
         elif k == _A and has_href and link < 0:
             link = current
             links += 1
@@ -565,20 +566,3 @@ def _hides(page, at, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
         if (name == _DISPLAY and value == _NONE) or (name == _VISIBILITY and value == _HIDDEN):
             return True
     return False
-
-
-@kernel
-def _raw_end(page, at, name, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return the place of the end tag of an element whose content is no markup."""
-    length = 0
-    while name + length < n and page[name + length] > 32 and page[name + length] != 62 and page[name + length] != 47:
-        length += 1
-    while at + length + 2 < n:
-        if page[at] == 60 and page[at + 1] == 47:
-            same = 0
-            while same < length and (page[at + 2 + same] | 32) == (page[name + same] | 32):
-                same += 1
-            if same == length:
-                return at
-        at += 1
-    return n

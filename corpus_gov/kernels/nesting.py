@@ -134,7 +134,7 @@ def _excess(page, hashes, kinds, special, limit):  # type: ignore[no-untyped-def
         elif not closing and kind == _LAST:
             break
         elif not closing and kind == _RAW and foreign == 0:
-            at = _raw_end(page, at, first, n)
+            at = raw_end(page, at, first, n)
         if not closing and name == special[2]:
             options = 0
         elif not closing and name == special[3]:
@@ -251,10 +251,17 @@ def _tag(page, at, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @kernel
-def _raw_end(page, at, name, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return the place of the end tag of an element whose content is text."""
+def raw_end(page, at, name, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return the place of the end tag of an element whose content is no markup, or n.
+
+    Args:
+        page: uint8.
+        at: where its content begins.
+        name: where the name of its start tag begins.
+        n: end of the page.
+    """
     length = 0
-    while page[name + length] > 32 and page[name + length] != 47 and page[name + length] != 62:
+    while name + length < n and page[name + length] > 32 and page[name + length] != 47 and page[name + length] != 62:
         length += 1
     while at + length + 2 < n:
         if page[at] == 60 and page[at + 1] == 47:

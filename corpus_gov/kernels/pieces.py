@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from corpus_gov.kernels.compiling import kernel
 from corpus_gov.kernels.folding import Folding
-from corpus_gov.kernels.scripts import LAST, four, read_only, three, two
+from corpus_gov.kernels.scripts import LAST, read_only, step
 from corpus_gov.kernels.shingles import entries, fill
 
 VERSION: Final = 1
@@ -18,7 +18,7 @@ LINE_ENDS: Final = "\n"
 CLAUSE_ENDS: Final = '\n\r\t.,;:!?()[]{}<>|"。，、；：！？．…—·「」『』（）【】《》〈〉“”‘’｛｝［］｜'
 """Whatever ends a clause, or opens one; white space does not: in most scripts it stands between words."""
 
-_0, _1, _2, _3, _32 = (np.uint64(number) for number in (0, 1, 2, 3, 32))
+_0, _32 = np.uint64(0), np.uint64(32)
 _CHAIN = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -73,17 +73,7 @@ def _spans(data, offsets, marks):  # type: ignore[no-untyped-def]  # noqa: ANN00
         begin = at
         while at < stop:
             here = at
-            lead = np.uint32(data[at])
-            if lead < 0x80:
-                point, at = lead, at + _1
-            elif lead < 0xE0 and at + _2 <= stop:
-                point, at = two(lead, data[at + _1]), at + _2
-            elif lead < 0xF0 and at + _3 <= stop:
-                point, at = three(lead, data[at + _1], data[at + _2]), at + _3
-            elif at + np.uint64(4) <= stop:
-                point, at = four(lead, data[at + _1], data[at + _2], data[at + _3]), at + np.uint64(4)
-            else:
-                point, at = np.uint32(0x40000), at + _1
+            point, at = step(data, at, stop)
             mark = marks[point]
             if mark or at >= stop:
                 end = here if mark else at

@@ -6,9 +6,12 @@ Work is linear in the bytes: no search goes over a byte twice, but for a few lie
 """
 
 import mmap
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from corpus_gov.sources import MAX_RECORD_BYTES
@@ -41,6 +44,17 @@ _ARC_FOLLOWING = re.compile(rb"\n" + _URL_RECORD % rb"[^ \r\n]{0,8192}", re.IGNO
 """Where one is looked for it may not: a search has to be linear."""
 
 Opened = Callable[[], Iterator[bytes]]
+
+
+@contextmanager
+def mapped(path: str) -> Iterator[Buffer]:
+    """Hold the bytes of a file for the length of a `with` block; OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            yield b""  # which cannot be mapped
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
 
 
 @dataclass(frozen=True, slots=True)

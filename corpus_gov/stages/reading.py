@@ -1,9 +1,9 @@
 """Inputs to shards: read a piece of a file, and drop what an earlier shard holds already."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -189,14 +189,14 @@ def drop_repeats(task: RepeatTask) -> Shard:
     encoded = {"captures": artefacts.encode(captures), "documents": artefacts.encode(documents)}
     encoded["snapshots"] = read_shard(store, task.shard, "snapshots")
     digests = {name: sha256(data).hexdigest() for name, data in encoded.items()}
-    changed = {
+    changed: dict[str, Any] = {
         "shard_id": _named(task.shard.shard_id, digests),
         "outcomes": count_values(captures["outcome"]),
         "documents": len(documents),
         "text_bytes": int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
         "digests": digests,
     }
-    shard = Shard(**(asdict(task.shard) | changed))
+    shard = replace(task.shard, **changed)
     for name, data in encoded.items():
         store.put(shard.name(name), data)
     return shard

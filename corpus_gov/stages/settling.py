@@ -140,10 +140,9 @@ def _redacted_uris(store: Store, task: SettleTask, documents: pa.Table) -> pa.Ar
     uris, by_rule = documents["uri"].combine_chunks(), task.context.rules()
     if "findings.pii" not in names:
         return uris
-    found = artefacts.get(store, names["findings.pii"])
-    found = found.filter(pc.equal(found["column"], "uri"))
-    # The marker of a screen that failed is no span: what could not be screened is not shown.
     everything = artefacts.get(store, names["findings.pii"])
+    found = everything.filter(pc.equal(everything["column"], "uri"))
+    # The marker of a screen that failed is no span: what could not be screened is not shown.
     failed = everything.filter(pc.equal(everything["rule"], FAILED))["doc_id"]
     unseen = pc.is_in(documents["doc_id"].combine_chunks(), failed.combine_chunks())
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(by_rule), pa.string())))
