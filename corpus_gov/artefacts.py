@@ -7,6 +7,7 @@ without one was never finished, a table that differs from it is built again and 
 """
 
 import json
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -21,6 +22,9 @@ from corpus_gov.store import Missing, Store
 
 ROWS_A_GROUP: Final = 4_096
 """Rows of a Parquet row group: what is decoded at once when a shard is streamed."""
+
+_ENTRY: Final = struct.Struct("<qq32s")
+"""Of the index before the parts of an artefact: first byte, byte after the last, SHA-256."""
 
 COMPRESSION_LEVEL: Final = 1
 """zstd; level 3 writes a third slower for a fifth less space, and everything here is written once a run."""
@@ -43,20 +47,10 @@ def digest_of(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def encode(groups: pa.Table | Iterable[pa.Table], schema: pa.Schema | None = None) -> bytes:
-    """Write a Parquet file: a table cut into row groups, or one row group for each table given."""
+def encode(table: pa.Table) -> bytes:
+    """Write a table as a Parquet file."""
     sink = pa.BufferOutputStream()
-    if isinstance(groups, pa.Table):
-        schema = groups.schema
-    if schema is None:
-        raise TypeError("encode: a sequence of row groups needs its schema")
-    with pq.ParquetWriter(sink, schema, compression="zstd", compression_level=COMPRESSION_LEVEL) as writer:
-        if isinstance(groups, pa.Table):
-            writer.write_table(groups, row_group_size=ROWS_A_GROUP)
-        else:
-            for group in groups:
-                # An empty group is written too: readers find a key range by its number.
-                writer.write_table(group.cast(schema), row_group_size=max(1, group.num_rows))
+    pq.write_table(table, sink, row_group_size=ROWS_A_GROUP, compression="zstd", compression_level=COMPRESSION_LEVEL)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
@@ -107,9 +101,42 @@ def get(store: Store, artefact: str, columns: Sequence[str] | None = None) -> pa
     return decode(read(store, artefact), columns)
 
 
-def get_group(store: Store, artefact: str, number: int) -> pa.Table:
-    """Read one row group, the rows of one key range; errors as for `read`."""
-    return pq.ParquetFile(pa.BufferReader(read(store, artefact))).read_row_group(number)
+def put_parts(store: Store, artefact: str, parts: Sequence[bytes]) -> None:
+    """Store an artefact of parts that are read one at a time: one object, an index before its parts."""
+    start, index = _ENTRY.size * len(parts), []
+    for part in parts:
+        index.append(_ENTRY.pack(start, start + len(part), sha256(part).digest()))
+        start += len(part)
+    put(store, artefact, b"".join([*index, *parts]))
+
+
+def get_part(store: Store, artefact: str, number: int) -> bytes:
+    """Read one part of an artefact, and nothing of the others.
+
+    Raises:
+        IntegrityError: it is not what was written; a run builds it again.
+    """
+    entry = store.read(artefact, (_ENTRY.size * number, _ENTRY.size * (number + 1)))
+    if len(entry) == _ENTRY.size:
+        start, stop, digest = _ENTRY.unpack(entry)
+        # A damaged index may name any span: no more is read than is there.
+        part = store.read(artefact, (start, stop)) if _ENTRY.size <= start <= stop < 1 << 62 else b""
+        if len(part) == stop - start and sha256(part).digest() == digest:
+            return part
+    raise IntegrityError(
+        f"{artefact}: part {number} is not what its index says; it was changed after it was built: run again, and "
+        "it is built anew"
+    )
+
+
+def put_ranges(store: Store, artefact: str, tables: Sequence[pa.Table]) -> None:
+    """Store one table a key range, as parts."""
+    put_parts(store, artefact, [encode(table) for table in tables])
+
+
+def get_range(store: Store, artefacts: Iterable[str], number: int) -> pa.Table:
+    """Read one key range of several artefacts of `put_ranges` as one table; errors as for `get_part`."""
+    return pa.concat_tables(decode(get_part(store, artefact, number)) for artefact in artefacts)
 
 
 def put_table(store: Store, family: str, run_key: str, table: pa.Table) -> str:

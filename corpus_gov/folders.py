@@ -38,10 +38,13 @@ def opened(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[
         os.close(descriptor)
 
 
-def read(folder: int, name: str) -> bytes:
-    """Return the bytes of a file of an open folder; OSError where it is none, or a link."""
+def read(folder: int, name: str, span: tuple[int, int] | None = None) -> bytes:
+    """Return the bytes of a file of an open folder, or a span of them; OSError where it is no file, or a link."""
     with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder), "rb") as file:
-        return file.read()
+        if span is None:
+            return file.read()
+        file.seek(span[0])
+        return file.read(span[1] - span[0])
 
 
 def write(folder: int, name: str, data: bytes) -> None:

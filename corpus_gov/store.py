@@ -4,8 +4,8 @@ Rules that hold for every store, and that callers may lean on:
 
 - A name is a relative POSIX path; its object is whole or absent, never half written.
 - `put` and `put_if_absent` are durable once they return. When they raise, the object may be there or not.
-- `read` sees what was last written under that name. `list` may lag behind: nothing that must be right
-  depends on it, see `register`.
+- `read` sees what was last written under that name, all of it or a span. `list` may lag behind: nothing that
+  must be right depends on it, see `register`.
 - There is no rename, no lock and no transaction: a commit is one `put_if_absent`.
 
 The lease and the order of writes that make a workspace safe for several processes are in `lease` and `release`.
@@ -31,6 +31,9 @@ from corpus_gov.errors import ConfigError, StoreError
 Names: TypeAlias = list[str]
 """Full names, ascending."""
 
+Span: TypeAlias = tuple[int, int]
+"""First byte of an object and the one after the last; what lies behind its end is left out."""
+
 TEMPORARY: Final = ".tmp-"
 """Start of the file name of a write under way; no name of an object starts so."""
 
@@ -55,8 +58,8 @@ class Store(Protocol):
     def url(self) -> str:
         """What `open_store` takes to open the same store again."""
 
-    def read(self, name: str) -> bytes:
-        """Return the object's bytes; raises Missing when there is none."""
+    def read(self, name: str, span: Span | None = None) -> bytes:
+        """Return the object's bytes, or a span of them; raises Missing when there is no object."""
 
     def put(self, name: str, data: bytes) -> None:
         """Write the object, replacing what was there."""
@@ -119,15 +122,15 @@ class LocalStore:
         """The folder."""
         return str(self.root)
 
-    def read(self, name: str) -> bytes:
-        """Return the file's bytes; raises Missing when there is no such file."""
+    def read(self, name: str, span: Span | None = None) -> bytes:
+        """Return the file's bytes, or a span of them; raises Missing when there is no such file."""
         place = self._locate(name)
         with _named(name, "read"):
             try:
                 # A name may be a link to a file inside, as a folder on the way may be.
                 place = Path(os.path.realpath(place))
                 with self._opened(place.parent) as folder:
-                    return folders.read(folder, place.name)
+                    return folders.read(folder, place.name, span)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise Missing(f"{name}: not in the store at {self.root}") from error
 
@@ -310,12 +313,13 @@ class MemoryStore:
         """`memory://`, the name and the delay."""
         return f"memory://{self.name}" + (f"?list_delay={self.list_delay}" if self.list_delay else "")
 
-    def read(self, name: str) -> bytes:
-        """Return the object's bytes; raises Missing when there is none."""
+    def read(self, name: str, span: Span | None = None) -> bytes:
+        """Return the object's bytes, or a span of them; raises Missing when there is no object."""
         with self._operation(name) as space:
             if name not in space.objects:
                 raise Missing(f"{name}: not in the store at {self.url}")
-            return space.objects[name]
+            data = space.objects[name]
+            return data if span is None else data[slice(*span)]
 
     def put(self, name: str, data: bytes) -> None:
         """Write the object, replacing what was there."""

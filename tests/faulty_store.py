@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from corpus_gov.errors import StoreError
-from corpus_gov.store import Store
+from corpus_gov.store import Span, Store
 
 T = TypeVar("T")
 
@@ -30,9 +30,9 @@ class FaultyStore:
         """The inner store's."""
         return self.inner.url
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, span: Span | None = None) -> bytes:
         """Read; a reader never fails."""
-        return self.inner.read(name)
+        return self.inner.read(name, span)
 
     def list(self, prefix: str = "") -> list[str]:
         """List; a reader never fails."""

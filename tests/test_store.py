@@ -35,6 +35,14 @@ def test_read_gives_what_put_wrote(store: Store) -> None:
     assert store.read("a/b.parquet") == b""
 
 
+@pytest.mark.parametrize(("span", "expected"), [((0, 3), b"abc"), ((2, 4), b"cd"), ((3, 99), b"d"), ((7, 9), b"")])
+def test_read_gives_a_span(store: Store, span: tuple[int, int], expected: bytes) -> None:
+    """A span is read without the rest; what lies behind the end is left out."""
+    store.put("a", b"abcd")
+
+    assert store.read("a", span) == expected
+
+
 def test_read_of_an_absent_name_is_missing(store: Store) -> None:
     """A name without an object is Missing, which is a StoreError."""
     store.put("a/b", b"")

@@ -101,10 +101,9 @@ class SplitTask:
 def split_keys(task: SplitTask) -> str:
     """Cut the keyed rows of a shard into key ranges; returns the name of the cut."""
     store = task.context.store()
-    name = artefacts.name("ranges.exact", task.keys, task.ranges)
+    name = artefacts.name("cuts.exact", task.keys, task.ranges)
     if artefacts.ready(store, name) is not True:
-        cut = split_by_range(artefacts.get(store, task.keys), "key", task.ranges)
-        artefacts.put(store, name, artefacts.encode(cut, exact.KEYED))
+        artefacts.put_ranges(store, name, split_by_range(artefacts.get(store, task.keys), "key", task.ranges))
     return name
 
 
@@ -122,6 +121,6 @@ def join_keys(task: JoinTask) -> str:
     store = task.context.store()
     name = artefacts.name("edges.exact", sorted(task.cuts), task.number)
     if artefacts.ready(store, name) is not True:
-        rows = pa.concat_tables([artefacts.get_group(store, cut, task.number) for cut in task.cuts])
+        rows = artefacts.get_range(store, task.cuts, task.number)
         artefacts.put(store, name, artefacts.encode(exact.join(rows.combine_chunks())))
     return name

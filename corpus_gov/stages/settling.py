@@ -53,7 +53,7 @@ def settle_shard(task: SettleTask) -> Done:
         rows = _manifest_rows(store, task, decisions, judged, cleaned)
         artefacts.put(store, clean_name, artefacts.encode(cleaned))
         artefacts.put(store, decisions_name, artefacts.encode(decisions))
-        artefacts.put(store, rows_name, artefacts.encode(split_by_range(rows, "doc_id", task.ranges), manifest.ROWS))
+        artefacts.put_ranges(store, rows_name, split_by_range(rows, "doc_id", task.ranges))
     decisions = artefacts.get(store, decisions_name)
     counts = {
         "dispositions": count_values(decisions["disposition"]),
@@ -166,7 +166,7 @@ def seal_range(task: SealTask) -> Done:
     made_from = [sorted(task.rows), task.number, task.run_key]
     name, tree = artefacts.name("manifest", *made_from), artefacts.name("tree", *made_from)
     if not (artefacts.ready(store, name) and artefacts.ready(store, tree)):
-        rows = pa.concat_tables([artefacts.get_group(store, part, task.number) for part in task.rows])
+        rows = artefacts.get_range(store, task.rows, task.number)
         sealed = manifest.seal_rows(rows.sort_by("doc_id").combine_chunks(), task.context.keys().leaf)
         artefacts.put(store, name, artefacts.encode(sealed))
         artefacts.put(store, tree, bytes.fromhex("".join(sealed["leaf_hash"].to_pylist())))
