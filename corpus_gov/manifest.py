@@ -25,7 +25,6 @@ __all__ = [
     "diff",
     "encode_rows",
     "leaf_hashes",
-    "root",
     "seal_rows",
     "tree_bytes",
     "verify_files",
@@ -104,11 +103,6 @@ def leaf_hashes(rows: pa.Table, where: str = "manifest") -> np.ndarray:
             sha256(b"\x00" + salt + view[a:b]).digest() for salt, (a, b) in zip(_salts(part, where), spans, strict=True)
         ]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, merkle.WIDTH)
-
-
-def root(hashes: np.ndarray) -> bytes:
-    """Compute the root over leaf hashes (uint8, (n, 32)) in ascending doc_id."""
-    return merkle.root(tree_bytes(hashes))
 
 
 def tree_bytes(hashes: np.ndarray) -> bytes:

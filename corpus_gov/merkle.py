@@ -5,6 +5,7 @@ file). Section numbers are those of RFC 9162.
 """
 
 from hashlib import sha256
+from typing import Final
 
 from corpus_gov.errors import IntegrityError
 
@@ -13,6 +14,9 @@ WIDTH = 32
 
 Hashes = bytes | memoryview
 """n × 32 bytes."""
+
+BLOCK: Final = 4_096
+"""Leaves that are hashed up to their common node at once, a power of two: it bounds what lies beside `hashes`."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -45,10 +49,10 @@ def root(hashes: Hashes) -> bytes:
     """
     if size(hashes) == 0:
         return sha256(b"").digest()
-    level = bytes(hashes)
-    while len(level) > WIDTH:
-        level = _above(level)
-    return level
+    # A block is a whole subtree, and so is the last one, however many leaves it has.
+    view, step = memoryview(hashes), BLOCK * WIDTH
+    level = b"".join(_top(bytes(view[at : at + step])) for at in range(0, len(view), step))
+    return _top(level) if size(level) <= BLOCK else root(level)
 
 
 def inclusion_proof(hashes: Hashes, index: int) -> list[bytes]:
@@ -164,6 +168,12 @@ def _subproof(hashes: memoryview, old_size: int, *, complete: bool) -> list[byte
     if old_size <= split:
         return [*_subproof(left, old_size, complete=complete), root(right)]
     return [*_subproof(right, old_size - split, complete=False), root(left)]
+
+
+def _top(level: bytes) -> bytes:
+    while len(level) > WIDTH:
+        level = _above(level)
+    return level
 
 
 def _above(level: bytes) -> bytes:

@@ -10,6 +10,7 @@ by its name in the build cache.
 """
 
 import glob
+import io
 import platform
 import time
 import uuid
@@ -21,16 +22,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, config, duplicates, register, release, seal
+from corpus_gov import artefacts, config, duplicates, merkle, register, release, seal
 from corpus_gov import policy as policies
 from corpus_gov.engine import LIBRARIES, Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
-from corpus_gov.manifest import root as merkle_root
 from corpus_gov.relate import clusters as components
 from corpus_gov.relate import optout
 from corpus_gov.schemas import DISPOSITIONS
@@ -46,7 +45,7 @@ from corpus_gov.stages.looking import (
     split_keys,
 )
 from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
-from corpus_gov.store import Missing, open_store
+from corpus_gov.store import Missing, Store, open_store
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 
 ROWS_A_RANGE: Final = 65_536
@@ -260,13 +259,14 @@ def _draft(
     sealed: Sequence[Done],
 ) -> Draft:
     store, context = workspace.store, workspace.context()
-    hashes = np.frombuffer(b"".join(store.read(done.names[1]) for done in sealed), np.uint8).reshape(-1, 32)
+    tree = _joined(store, [done.names[1] for done in sealed])
     counts = _counts(shards, settled) | {"superseded": sum(workspace.superseded().values())}
     if counts["records"] == 0:
         raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
-    if len(hashes) != counts["documents"]:
+    size = merkle.size(tree)
+    if size != counts["documents"]:
         raise IntegrityError(
-            f"manifest: {len(hashes)} rows for {counts['documents']} documents; nothing was published, run again"
+            f"manifest: {size} rows for {counts['documents']} documents; nothing was published, run again"
         )
     clean = tuple(
         release.Part(f"clean/{shard.source_id}/{shard.ref}.parquet", done.names[0])
@@ -294,9 +294,17 @@ def _draft(
         "counts": counts,
     }
     return Draft(
-        run_key, as_of, merkle_root(hashes).hex(), len(hashes), clean, parts,
+        run_key, as_of, merkle.root(tree).hex(), size, clean, parts,
         tuple(done.names[1] for done in sealed), counts, run_facts,
     )  # fmt: skip
+
+
+def _joined(store: Store, names: Sequence[str]) -> bytes:
+    """Join the leaf hashes of the manifest files: 32 bytes a document, and no second copy of them."""
+    tree = io.BytesIO()
+    for name in names:
+        tree.write(store.read(name))
+    return tree.getvalue()
 
 
 def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
@@ -439,7 +447,7 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
         content = release.Content(
             clean=draft.clean,
             manifest=draft.manifest,
-            tree=b"".join(store.read(name) for name in draft.trees),
+            tree=_joined(store, draft.trees),
             root=draft.root,
             size=draft.size,
             run=facts,

@@ -73,6 +73,15 @@ def test_roots_of_the_reference_leaves(n: int) -> None:
     assert merkle.root(hashes).hex() == ROOTS[n]
 
 
+@pytest.mark.parametrize("block", [2, 8])
+def test_blocks_do_not_show_in_the_root(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing block by block, and blocks of blocks, gives the recursive definition's root."""
+    monkeypatch.setattr(merkle, "BLOCK", block)
+
+    for n in range(70):
+        assert merkle.root(tree(n)) == naive_root([merkle.leaf_hash(str(i).encode()) for i in range(n)])
+
+
 @given(st.integers(0, 70))
 def test_a_root_follows_the_recursive_definition(n: int) -> None:
     """Pairing level by level gives the root of the definition for every size."""
