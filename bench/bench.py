@@ -4,10 +4,11 @@
 
 Each run is a process of its own (`corpus-gov run --json`) on a fresh workspace. A corpus of scale n holds
 every document n times, each copy with its number put before the text, so that copies are no duplicates.
-MB are 10^6 bytes of UTF-8 text. Peak memory is the largest sum, over the process and its workers, of
-proportional set sizes, sampled ten times a second. "without language" is computed: wall time less the time
-spent in language identification, divided by the workers. A first run, which compiles kernels and bytecode, is
-not counted.
+MB are 10^6 bytes of UTF-8 text. A run with n workers has n cores: a library that starts threads of its own
+gains nothing from the others. Peak memory is the largest sum, over the process and its workers, of
+proportional set sizes, sampled three times a second. CPU seconds are those of all its processes, seen by the
+same samples. "without language" is computed: wall time less the time spent in language identification,
+divided by the workers. A first run, which compiles kernels and bytecode, is not counted.
 """
 
 import argparse
@@ -63,6 +64,7 @@ class Run:
     scale: int
     workers: int
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     facts: dict
 
@@ -141,45 +143,63 @@ def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, shar
         (workspace / "sources").mkdir(exist_ok=True)
         quoted = ", ".join(json.dumps(str(path)) for path in inputs)
         (workspace / "sources" / "bench.yaml").write_text(DOSSIER.format(inputs=quoted))
+        cores = sorted(os.sched_getaffinity(0))[:workers]
         started = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "run", str(workspace), "--workers", str(workers), "--json"], env=env, stdout=subprocess.PIPE
+            [*command, "run", str(workspace), "--workers", str(workers), "--json"],
+            env=env,
+            stdout=subprocess.PIPE,
         )
-        peak = Peak(process.pid)
+        psutil.Process(process.pid).cpu_affinity(cores)
+        usage = Usage(process.pid)
         output, _ = process.communicate()
         seconds = time.perf_counter() - started
+        usage.stop()
         assert process.returncode == 0, process.returncode
         facts = json.loads(output)
         verified = subprocess.run(
             [*command, "verify", str(workspace), "--json"], env=env, check=True, capture_output=True
         )
         facts["root"] = json.loads(verified.stdout)["root"]
-        return Run(scale, workers, seconds, peak.stop(), facts)
+        return Run(scale, workers, seconds, usage.cpu_seconds, usage.peak_mb, facts)
 
 
-class Peak:
-    """Sample the memory of a process and its children."""
+class Usage:
+    """Sample the memory and CPU time of a process and those below it."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
         self._most = 0
+        self._spent: dict[int, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.33):
             try:
                 family = [self._process, *self._process.children(recursive=True)]
                 self._most = max(self._most, sum(one.memory_full_info().pss for one in family))
+                for one in family:
+                    times = one.cpu_times()
+                    self._spent[one.pid] = times.user + times.system
             except psutil.Error:
                 continue
 
-    def stop(self) -> float:
-        """Return the peak, MB."""
+    def stop(self) -> None:
+        """End the sampling."""
         self._stop.set()
         self._thread.join()
+
+    @property
+    def peak_mb(self) -> float:
+        """The peak, MB."""
         return self._most / 1e6
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds, up to the last sample of each process."""
+        return sum(self._spent.values())
 
 
 def check(done: Run, names: Sequence[str]) -> None:
@@ -197,7 +217,7 @@ def report(results: dict[int, list[Run]]) -> None:
     text_mb = first.facts["run"]["counts"]["text_bytes"] / 1e6
     documents = first.facts["run"]["counts"]["documents"]
     print(f"\nscale {first.scale}: {documents:,} documents, {text_mb:,.1f} MB of text")
-    print("| workers | runs | seconds (min-max) | MB/s | MB/s per core | without language, per core | peak MB |")
+    print("| workers | runs | seconds (min-max) | CPU seconds | MB/s per core | without language, per core | peak MB |")
     print("|---|---|---|---|---|---|---|")
     middle = {}
     for workers, runs in results.items():
@@ -208,8 +228,9 @@ def report(results: dict[int, list[Run]]) -> None:
         )
         spread = f"{min(run.seconds for run in runs):.1f}-{max(run.seconds for run in runs):.1f}"
         peak = statistics.median(run.peak_mb for run in runs)
+        cpu = statistics.median(run.cpu_seconds for run in runs)
         print(
-            f"| {workers} | {len(runs)} | {seconds:.1f} ({spread}) | {text_mb / seconds:.1f} | "
+            f"| {workers} | {len(runs)} | {seconds:.1f} ({spread}) | {cpu:.1f} | "
             f"{text_mb / seconds / workers:.1f} | {text_mb / (seconds - language) / workers:.1f} | {peak:,.0f} |"
         )
     if len(middle) > 1:
