@@ -389,14 +389,14 @@ def test_other_people_cannot_read_what_an_intake_copies(tmp_path: Path) -> None:
     from corpus_gov import ingest
 
     seen = []
-    sound = ingest._mapped
+    sound = ingest.mapped
 
     def mapped(path: str) -> object:
         seen.append((path, stat.S_IMODE(Path(path).stat().st_mode)))
         return sound(path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest, "_mapped", mapped)
+        patch.setattr(ingest, "mapped", mapped)
         shards(zipped(tmp_path, ("a.warc", response(page()))))
 
     assert [mode for _, mode in seen] == [0o600]

@@ -1,21 +1,21 @@
-"""In which language and script a text is written. The only importer of fastText."""
+"""In which language and script a text is written."""
 
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from corpus_gov import schemas
 from corpus_gov.errors import IntegrityError
-from corpus_gov.kernels import scripts
+from corpus_gov.kernels import scripts, textmodel
 from corpus_gov.schemas import field
 from corpus_gov.signals import Params, refuse, share
 
 VERSION: Final = 1
-LIBRARIES: Final = ("fasttext-numpy2", "numba", "numpy", "pyarrow")
+LIBRARIES: Final = ("numba", "numpy", "pyarrow")
 
 MODEL: Final = Path(__file__).with_name("lid") / "lid.176.ftz"
 """Source and licence: lid/NOTICE.md beside it."""
@@ -123,23 +123,19 @@ def _scripts(counts: np.ndarray) -> tuple[np.ndarray, pa.Array]:
     return np.select([letters == 0, is_simplified, is_traditional], names, largest), share(groups.max(axis=1), letters)
 
 
-def _predict(text: pa.Array) -> tuple[list[str], list[int]]:
+def _predict(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Codes and scores of texts that all hold a letter."""
-    # One call for all: the model reads lines, and the sample has none but the one.
-    labels, probabilities = _model().predict(scripts.sample(text, SAMPLE_POINTS).to_pylist())
+    model = _model()
+    best, probability = model.best(scripts.sample(text, SAMPLE_POINTS))
     # The model's sums of 32-bit floats may exceed 1 a little.
-    scores = [min(schemas.SCALE, round(schemas.SCALE * float(found[0]))) for found in probabilities]
-    return [found[0].removeprefix("__label__") for found in labels], scores
+    scores = np.minimum(schemas.SCALE, np.rint(schemas.SCALE * probability.astype(np.float64)))
+    return np.array(model.labels, object)[best], scores.astype(np.int64)
 
 
 @cache
-def _model() -> Any:
-    import fasttext  # noqa: PLC0415 - a text that no one asks about needs no model
-
+def _model() -> textmodel.TextModel:
     if (found := sha256(MODEL.read_bytes()).hexdigest()) != MODEL_DIGEST:
         raise IntegrityError(
             f"{MODEL.name}: SHA-256 is {found!r}, expected {MODEL_DIGEST!r}; install the package again"
         )
-    # Loading prints a notice about an interface that changed in 2020.
-    fasttext.FastText.eprint = lambda *_args, **_named: None
-    return fasttext.load_model(str(MODEL))
+    return textmodel.load(MODEL)
