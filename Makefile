@@ -12,7 +12,7 @@ JOBS ?= auto
 export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo test check lint types format bench notebook clean
+.PHONY: help demo test check lint types format bench bench-near notebook clean
 
 help:
 	@sed -n '2,4p' Makefile
@@ -50,6 +50,15 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/bench.py
+
+# Peers of near duplicates have an environment of their own: they ask for other versions than ours.
+.peers/.ready: bench/peers.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/peers.txt
+	@touch $@
+
+bench-near: $(VENV)/.dev .peers/.ready
+	$(BIN)/python bench/near.py --peers .peers/bin/python
 
 clean:
 	rm -rf $(VENV) build dist .ruff_cache .mypy_cache .hypothesis

@@ -130,7 +130,7 @@ def write_one(path: Path) -> None:
 
 def write_member(path: Path) -> None:
     """Write varied records as one gzip member."""
-    source = random.Random(0)  # noqa: S311 - the same bytes every time, no secret
+    source = random.Random(0)
     noise = [source.randbytes(6_000).hex().encode() for _ in range(64)]
     written = number = 0
     with gzip.open(path, "wb", compresslevel=1) as file:

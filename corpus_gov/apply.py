@@ -1,11 +1,13 @@
 """Replace spans of released documents by typed placeholders: the only module that edits a text.
 
-Overlapping and touching spans become one, under the placeholder of the most severe rule in it. Everything
+Spans whose placeholder is empty are cut first, and what other spans have outside of them is replaced. Overlapping
+and touching spans become one, under the placeholder of the most severe rule in it. Everything
 outside a span is left as it is, a literal "[EMAIL]" too. Only documents with a finding are ever decoded; the
 others pass from Arrow buffer to Arrow buffer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -107,7 +109,7 @@ def redact(column: pa.Array, doc_ids: pa.Array, findings: pa.Table, rules: Mappi
         for start, end, rule in in_row:
             check_span(start, end, len(text), f"document {doc_ids[row].as_py()!r}: rule {rule!r}")
         edited[row] = True
-        values.append("".join(_splice(text, _union(in_row, rules), placeholders)))
+        values.append("".join(_splice(text, _edits(in_row, rules), placeholders)))
     return pc.replace_with_mask(column, pa.array(edited), pa.array(values, column.type))
 
 
@@ -192,6 +194,31 @@ def _placeholder(name: str, rules: Mapping[str, Rule]) -> str:
     if rule.placeholder is None:
         raise rule.error("found no placeholder, but its findings are to be redacted; give it one such as '[EMAIL]'")
     return rule.placeholder
+
+
+def _edits(spans: Iterable[Span], rules: Mapping[str, Rule]) -> list[Span]:
+    """Give what is cut and what is replaced, ascending and without overlap."""
+    spans = list(spans)
+    cuts = list(_union((span for span in spans if not rules[span[2]].placeholder), rules))
+    others = (span for span in spans if rules[span[2]].placeholder)
+    return sorted([*cuts, *_union(_outside(others, cuts), rules)])
+
+
+def _outside(spans: Iterable[Span], cuts: Sequence[Span]) -> Iterator[Span]:
+    """Leave of each span what no cut covers; both ascend by start, and cuts do not overlap."""
+    ends = [end for _, end, _ in cuts]
+    parts = []
+    for start, end, rule in spans:
+        at = start
+        for first, last, _ in cuts[bisect_right(ends, start) :]:
+            if first >= end:
+                break
+            if at < first:
+                parts.append((at, first, rule))
+            at = last
+        if at < end:
+            parts.append((at, end, rule))
+    return iter(sorted(parts))
 
 
 def _union(spans: Iterable[Span], rules: Mapping[str, Rule]) -> Iterator[Span]:

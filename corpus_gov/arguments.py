@@ -1,5 +1,6 @@
 """What a person types: the options that commands share, and values checked before anything is made for them."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,12 @@ import typer
 from corpus_gov.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import ValidationError
+
+SECRET_MOST = 4096
+"""Bytes of standard input that are read for one value."""
 
 Folder = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -38,6 +44,40 @@ def check_source(text: str) -> None:
             f"--source: found {text!r}, expected 1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first; "
             "give such a name"
         ) from error
+
+
+def refuse_value_as_word(folder: Path, more: "Sequence[str] | None") -> None:
+    """Refuse a command line that may hold the value of a look-up; its words are not quoted.
+
+    Raises:
+        ConfigError: there are words after the workspace, or the word for it names none.
+    """
+    if more or not (folder / "corpus-gov.toml").is_file():
+        raise ConfigError(
+            "find-person: found words that name no workspace, expected the folder of one and nothing else; give the "
+            "value on standard input, and where it was on the command line, remove it from the shell's history"
+        )
+
+
+def secret_line() -> str:
+    """Read a value that nobody else may see: typed without echo on a terminal, else the one line of standard input.
+
+    Raises:
+        ConfigError: there is no line, more than one, or it is no UTF-8; nothing of it is told.
+    """
+    problem = "find-person: found no single line of UTF-8 on standard input, expected one value; pipe it in or type it"
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415 - help must not wait for it
+
+        return getpass("Number, address or id (not shown): ")
+    try:
+        lines = sys.stdin.buffer.read(SECRET_MOST).decode().split("\n")
+    except UnicodeDecodeError:
+        # The error holds what was read.
+        raise ConfigError(problem) from None
+    if not lines[0].strip() or any(map(str.strip, lines[1:])):
+        raise ConfigError(problem)
+    return lines[0]
 
 
 def as_date(text: str | None) -> date | None:

@@ -129,6 +129,19 @@ def get_part(store: Store, artefact: str, number: int) -> bytes:
     )
 
 
+def count_parts(store: Store, artefact: str) -> int:
+    """Return how many parts an artefact has, by its index; `get_part` tells whether they are whole."""
+    entry = store.read(artefact, (0, _ENTRY.size))
+    # The first part begins where the index ends.
+    return int(_ENTRY.unpack(entry)[0]) // _ENTRY.size if len(entry) == _ENTRY.size else 0
+
+
+def remove(store: Store, artefact: str) -> None:
+    """Remove an artefact that nobody will read again; an absent one is no error."""
+    store.delete(_mark(artefact))
+    store.delete(artefact)
+
+
 def put_ranges(store: Store, artefact: str, tables: Sequence[pa.Table]) -> None:
     """Store one table a key range, as parts."""
     put_parts(store, artefact, [encode(table) for table in tables])
@@ -150,6 +163,11 @@ def put_table(store: Store, family: str, run_key: str, table: pa.Table) -> str:
 def edges_name(clusters: str) -> str:
     """Name the edges that clusters were made from."""
     return name("edges", clusters)
+
+
+def made_of_name(clusters: str) -> str:
+    """Name the documents that are largely made of others, found with those clusters."""
+    return name("made_of", clusters)
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

@@ -1,12 +1,12 @@
 """Commands: arguments in, facts out. What they do is in `workspace` and `pipeline`, what is shown in `terminal`.
 
 Exit codes: 0 done, 1 a bug, 2 configuration, rules, policy or arguments, 3 an input, 4 the store or another
-writer, 5 integrity, 6 an expectation of the gate.
+writer, 5 integrity, 6 an expectation of the gate, 7 an alarm that nobody accepted.
 """
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -28,6 +28,7 @@ EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
     errors.StoreError: 4,
     errors.IntegrityError: 5,
     errors.GateError: 6,
+    errors.AlarmError: 7,
     errors.SchemaError: 1,
     errors.CorpusGovError: 1,
 }
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Govern a training corpus: ingest, screen, decide, release, verify.",
     epilog="Exit codes: 0 done, 1 a bug, 2 configuration or arguments, 3 an input, 4 store or lease, 5 integrity, "
-    "6 a gate's expectation.",
+    "6 a gate's expectation, 7 an alarm.",
 )
 
 
@@ -121,6 +122,9 @@ def run(
     memory: Memory = None,
     scheduler: Scheduler = None,
     force: Annotated[bool, typer.Option("--force", help="Publish even when nothing has changed.")] = False,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", help="An alarm that must not stop this run; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build what is missing and publish a release.
@@ -150,7 +154,9 @@ def run(
     else:
         workspace = _open(folder, policy, rules)
     with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
-        outcome = pipeline.run(workspace, engine=engine, as_of=arguments.as_date(as_of), force=force)
+        outcome = pipeline.run(
+            workspace, engine=engine, as_of=arguments.as_date(as_of), force=force, accept=tuple(accept or ())
+        )
     if as_json:
         return print_json(terminal.outcome_facts(outcome))
     return terminal.summary(str(folder), outcome)
@@ -198,6 +204,54 @@ def explain(
     from corpus_gov.explain import lines  # noqa: PLC0415
 
     return say("\n".join(lines(facts)))
+
+
+@app.command()
+def similar(
+    folder: Folder,
+    document: Annotated[str, typer.Argument(metavar="DOC_ID|FILE", help="A doc_id, or a text file.")],
+    release: Annotated[str | None, typer.Option(help="Release to look in; the newest by default.")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="Documents to show.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show the documents of a release that are nearest to a document or to a text, with verified similarities."""
+    opened = _open(folder).release(release)
+    rows = opened.similar(document, most)
+    if as_json:
+        return print_json({"release": opened.name, "document": document, "similar": rows})
+    return terminal.similar(opened.name, rows)
+
+
+@app.command("find-person", context_settings={"ignore_unknown_options": True})
+def find_person(
+    folder: Folder,
+    release: Annotated[
+        list[str] | None, typer.Option(help="Release to look in, may be repeated; all by default.")
+    ] = None,
+    scan: Annotated[bool, typer.Option("--scan", help="Read the texts too; takes as long as reading them.")] = False,
+    workers: Workers = 1,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the documents that hold a phone number, e-mail address or id, read from standard input.
+
+    Never give the value as an argument: it would stay in the shell's history. Exit code 0 whether or not it was found;
+    5 where a file could not be looked at, and the answer is incomplete.
+    """
+    from corpus_gov import lookup  # noqa: PLC0415
+
+    arguments.refuse_value_as_word(folder, more)
+    with lookup.veiled():
+        workspace = _open(folder)
+        value = arguments.secret_line()
+        with _engine(workspace, workers, None, None, quiet=as_json) if scan else nullcontext() as engine:
+            facts = workspace.find_person(value, releases=release, scan=scan, engine=engine)
+    if as_json:
+        print_json(facts)
+    else:
+        terminal.found(facts)
+    if not facts["complete"]:
+        sys.exit(EXIT[errors.IntegrityError])
 
 
 @app.command()

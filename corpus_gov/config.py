@@ -19,6 +19,7 @@ from corpus_gov.errors import ConfigError
 Kind = Literal["self_collected", "open_licence", "commercial", "user_input", "synthetic", "own", "unassessed"]
 LegalBasis = Literal["licence", "contract", "consent", "public_official", "statutory_exception", "own_content"]
 Status = Literal["valid", "expired", "invalid", "unassessed"]
+NearPreset = Literal["default", "fineweb", "olmo3", "data_juicer", "curator", "none"]
 Target = Literal["text", "uri", "title", "author", "published_at", "fetched_at", "consent_ref", "delivery_ref", "parts"]
 
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -32,7 +33,10 @@ REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 """What a dossier of each kind must say before it counts as valid (GB/T 45654-2025 5.1 c; 45652 6.1 a, 7.1 b)."""
 
-PACKS: Final = ("common.pii", "cn.pii", "common.licence", "cn.licence", "common.optout", "common.encoding")
+PACKS: Final = (
+    "common.pii", "cn.pii", "world.pii", "common.licence", "cn.licence", "common.optout", "common.encoding",
+    "common.lines", "common.reference",
+)  # fmt: skip
 """Rule packs in force where corpus-gov.toml names none."""
 
 Model = TypeVar("Model", bound="_Written")
@@ -75,6 +79,28 @@ class IngestSettings(_Written):
     shard_rows: Annotated[StrictInt, Field(ge=1)] = 50_000
 
 
+class NearSettings(_Written):
+    """How documents are compared for near duplicates, containment and spun copies."""
+
+    preset: NearPreset = "default"
+    """One of relate/presets.py; "none" looks for exact duplicates alone."""
+
+
+class Reference(_Written):
+    """A set of texts that documents are compared with: [[references]]."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    """Of the set, in notes of findings."""
+    kind: Literal["evaluation", "known_bad"]
+    """What its items are: questions of a test, or texts that are known to be false or harmful."""
+    files: Annotated[tuple[Line, ...], Field(min_length=1)]
+    """Globs, relative to the workspace folder or absolute; every format of a source, by name or first bytes."""
+    n: Annotated[StrictInt, Field(ge=3, le=64)] = 13
+    """Tokens of an n-gram; 8 for items that are shorter than 13. An item of fewer is found only as a whole document."""
+    fields: dict[Target, Line] = {}
+    """As for a source: `text = "question"` reads the items from that key or column."""
+
+
 class Settings(_Written):
     """corpus-gov.toml."""
 
@@ -88,6 +114,15 @@ class Settings(_Written):
     packs: Annotated[tuple[PackName, ...], Field(min_length=1)] = PACKS
     engine: EngineSettings = EngineSettings()
     ingest: IngestSettings = IngestSettings()
+    near: NearSettings = NearSettings()
+    references: tuple[Reference, ...] = ()
+    """Evaluation sets and known-bad texts; names are unique."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> "Settings":
+        if len({one.name for one in self.references}) < len(self.references):
+            raise ValueError("Input should be references with a name each of its own")
+        return self
 
 
 class Paper(_Written):
@@ -257,9 +292,14 @@ def dump_settings(settings: Settings) -> str:
     """Return TOML that `load_settings` reads back to an equal value."""
     data = settings.model_dump(mode="json", exclude_none=True)
     sections = {key: value for key, value in data.items() if isinstance(value, dict) and value}
+    references = data.pop("references")
     lines = [f"{key} = {_toml_value(value)}" for key, value in data.items() if not isinstance(value, dict)]
     for name, values in sections.items():
         lines += ["", f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in values.items())]
+    for one in references:
+        fields = {f"fields.{key}": value for key, value in one.pop("fields").items()}
+        written = (one | fields).items()
+        lines += ["", "[[references]]", *(f"{key} = {_toml_value(value)}" for key, value in written)]
     return "\n".join(lines) + "\n"
 
 

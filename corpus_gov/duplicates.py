@@ -2,20 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import date
+from hashlib import sha256
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts
+from corpus_gov import artefacts, grouping
 from corpus_gov import policy as policies
-from corpus_gov.relate import exact
+from corpus_gov.engine import Engine
+from corpus_gov.relate import records
+from corpus_gov.relate.presets import Preset
 from corpus_gov.schemas import CLUSTERS, EDGES
 from corpus_gov.stages import Done, Shard
+from corpus_gov.stages.relating import preset_of
 from corpus_gov.workspace import Workspace
 
 
 def find(
     workspace: Workspace,
+    engine: Engine,
     shards: Sequence[Shard],
     judged: Sequence[Done],
     clusters: str | None,
@@ -25,10 +31,11 @@ def find(
 ) -> dict[str, str]:
     """Elect representatives among the judged documents that have relatives.
 
-    Memory: some 300 bytes for each document that has a relative.
+    Memory: some 400 bytes for each document that has a relative.
 
     Args:
         workspace: for its policy, overrides and suppression list.
+        engine: running; it compares members with their representative where nobody did.
         shards: all shards.
         judged: of judge_shard, one for each shard.
         clusters: name of CLUSTERS; None without documents.
@@ -41,40 +48,90 @@ def find(
     """
     store, policy = workspace.store, workspace.policy_in_force()
     parts = []
-    for shard, done in zip(shards, judged, strict=True):
+    for home, done in enumerate(judged):
         part = artefacts.get(store, done.names[1]) if clusters else CLUSTERS.empty_table()
         if len(part):
-            parts.append(part.append_column("shard", pa.repeat(pa.scalar(shard.ref), len(part))))
+            parts.append(part.append_column("home", pa.repeat(pa.scalar(home, pa.uint32()), len(part))))
     if clusters is None or not parts:
         return {}
     suppressed = pa.array(sorted(workspace.suppressed()), pa.string())
-    members = policies.standing(
-        policy, pa.concat_tables(parts), artefacts.get(store, verdicts), workspace.overrides(), suppressed, as_of
-    )
     edges = artefacts.get(store, artefacts.edges_name(clusters))
-    elected = policies.elect(policy, members, _completed(policy, members, edges))
+    edges = edges.filter(pc.is_in(edges["kind"], pa.array(["exact", "near"])))
+    found = pa.concat_tables(parts).combine_chunks()
+    spread = policies.spread(policy, found, edges, suppressed)
+    given = pa.table({"doc_id": found["doc_id"], "spread": spread})
+    members = policies.standing(
+        policy,
+        policies.with_spread(found, given),
+        artefacts.get(store, verdicts),
+        workspace.overrides(),
+        suppressed,
+        as_of,
+    )
+    if preset := preset_of(workspace.context()):
+        missing = _missing(policy, members, edges)
+        edges = pa.concat_tables([edges, _verified(workspace, engine, shards, members, missing, preset)])
+    elected = policies.elect(policy, members, edges)
     place = pc.index_in(elected["doc_id"], value_set=members["doc_id"].combine_chunks())
-    homes = members["shard"].take(place)
+    spread_to = spread.take(place.combine_chunks())
+    elected = elected.set_column(elected.schema.get_field_index("spread"), elected.schema.field("spread"), spread_to)
+    homes = np.asarray(members["home"].take(place))
     return {
-        ref: artefacts.put_table(store, "duplicates", run_key, elected.filter(pc.equal(homes, ref)))
-        for ref in sorted(pc.unique(homes).to_pylist())
+        shards[home].ref: artefacts.put_table(
+            store, "duplicates", run_key, elected.filter(pa.array(homes == home)).combine_chunks()
+        )
+        for home in np.unique(homes).tolist()
     }
 
 
-def _completed(policy: policies.Policy, members: pa.Table, edges: pa.Table) -> pa.Table:
-    """Add verified edges from each representative to the members that have none to it yet."""
-    elected = policies.representatives(policy, members)
-    place = pc.index_in(members["cluster_id"], value_set=elected["cluster_id"].combine_chunks())
-    chosen = elected["representative_id"].take(place)
-    digest_of = pc.index_in(chosen, value_set=members["doc_id"].combine_chunks())
-    pairs = pa.table(
-        {
-            "x": members["doc_id"], "y": chosen,
-            "digest_a": members["text_digest"], "digest_b": members["text_digest"].take(digest_of),
-        }
-    )  # fmt: skip
-    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["y"]), pc.not_equal(pairs["x"], pairs["y"])))
-    pairs = pairs.append_column("a", pc.min_element_wise(pairs["x"], pairs["y"]))
-    pairs = pairs.append_column("b", pc.max_element_wise(pairs["x"], pairs["y"]))
-    found = pa.concat_tables([edges, exact.verify(pairs)])
-    return found.group_by(EDGES.names).aggregate([]).cast(EDGES)
+def _missing(policy: policies.Policy, members: pa.Table, edges: pa.Table) -> pa.Table:
+    """Pair the texts of each cluster with that of its representative where no edge does.
+
+    Only the first representative of a cluster is compared with everybody: so a cluster costs no more comparisons than
+    it has texts. Those after it stand for whom candidate pairs led to them.
+
+    Returns:
+        x, y: rows of members; one pair of rows for two texts.
+    """
+    chosen = policies.representatives(policy, members)
+    place = pc.index_in(members["cluster_id"], value_set=chosen["cluster_id"].combine_chunks())
+    ids, texts = members["doc_id"].combine_chunks(), members["text_digest"].combine_chunks()
+    row_of = pc.index_in(chosen["representative_id"], value_set=ids).combine_chunks()
+    pairs = pa.table({"x": np.arange(len(members)), "y": row_of.cast(pa.int64()).take(place.combine_chunks())})
+    pairs = pairs.filter(pc.is_valid(pairs["y"]))
+    digests = texts.dictionary_encode().indices.cast(pa.int64())
+    text_of, numbers = np.asarray(digests), np.asarray(pairs["y"])
+    x, y = text_of[np.asarray(pairs["x"])], text_of[numbers]
+    ends = [pc.index_in(edges[side], value_set=ids).combine_chunks() for side in ("a", "b")]
+    inside = pc.and_(ends[0].is_valid(), ends[1].is_valid())
+    a, b = (text_of[np.asarray(end.filter(inside)).astype(np.int64)] for end in ends)
+    n = len(text_of)
+    known = np.concatenate([a * n + b, b * n + a])
+    keys = x * n + y
+    asked = (x != y) & ~np.isin(keys, known)
+    first = np.unique(keys[asked], return_index=True)[1]
+    return pairs.filter(pa.array(asked)).take(pa.array(first))
+
+
+def _verified(
+    workspace: Workspace, engine: Engine, shards: Sequence[Shard], members: pa.Table, missing: pa.Table, preset: Preset
+) -> pa.Table:
+    """Compare pairs of members in tasks; returns those that are near duplicates, as EDGES."""
+    if len(missing) == 0:
+        return EDGES.empty_table()
+    names = {side: members.take(missing[column]) for side, column in (("a", "x"), ("b", "y"))}
+    texts = {side: records.names(table["text_digest"]) for side, table in names.items()}
+    swapped = texts["a"] > texts["b"]
+    pairs = np.zeros(len(missing), records.PAIRS)
+    for side, other in (("a", "b"), ("b", "a")):
+        mine, its = names[side], names[other]
+        pairs[side] = np.where(swapped, texts[other], texts[side])
+        pairs[f"doc_{side}"] = np.where(swapped, records.names(its["doc_id"]), records.names(mine["doc_id"]))
+        pairs[f"home_{side}"] = np.where(swapped, its["home"], mine["home"])
+        # A code point has four bytes at most; blocks only have to be small enough.
+        sizes = [np.minimum(4 * np.asarray(table["n_chars"]), 2**32 - 1) for table in (its, mine)]
+        pairs[f"bytes_{side}"] = np.where(swapped, *sizes)
+    data, store = pairs.tobytes(), workspace.store
+    name = artefacts.name("pairs.asked", sha256(data).hexdigest())
+    artefacts.put_parts(store, name, [data])
+    return grouping.verified(workspace.context(), engine, shards, [name], 1, preset)

@@ -37,5 +37,9 @@ class GateError(CorpusGovError):
     """An expectation on the tables failed: nothing was released; a person reads the result and decides."""
 
 
+class AlarmError(CorpusGovError):
+    """A run would remove more than the policy expects: nothing was released; a person looks and accepts it by name."""
+
+
 class IntegrityError(CorpusGovError):
     """A digest, signature or count does not hold: the run stops and is never retried; a person looks."""

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from corpus_gov import artefacts
 from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.facts import MADE_OF
+from corpus_gov.schemas import SCALE
 from corpus_gov.stages import Shard, read_shard
 from corpus_gov.store import Store
 from corpus_gov.workspace import Release
@@ -27,8 +29,9 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
     Returns:
         manifest (the row), captures (file, offset, length of every record that held it), source (dossier),
         findings (masked), clauses (each clause of the policy with the values it looked at and whether it
-        fired), edits (what the cleaned text changed), relatives (its duplicate cluster). No text of the
-        document, and no personal value.
+        fired), edits (what the cleaned text changed), relatives (its duplicate cluster), edges (verified relations of
+        its text to others: kind, similarity, the other document and which way it goes). No text of the document, and
+        no personal value.
 
     Raises:
         ConfigError: no such document, or more than one.
@@ -51,9 +54,10 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
         "source": dossier.model_dump(mode="json", exclude_none=True) if dossier else None,
         "captures": captures,
         "findings": [finding for found in findings.values() for finding in found],
-        "clauses": _clauses(run, row, _measured(store, run, home, "signals", row["doc_id"])),
+        "clauses": _clauses(run, row, _measured(store, run, home, "signals", row["doc_id"]), _made_of(store, run, row)),
         "edits": _edits(run, row, [finding for found in findings.values() for finding in found]),
         "relatives": _relatives(release, row),
+        "edges": _edges(store, run, row["doc_id"]),
     }
 
 
@@ -115,7 +119,10 @@ def _measured(
 
 
 def _clauses(
-    run: Mapping[str, Any], row: Mapping[str, Any], signals: Mapping[str, list[dict[str, Any]]]
+    run: Mapping[str, Any],
+    row: Mapping[str, Any],
+    signals: Mapping[str, list[dict[str, Any]]],
+    made_of: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Evaluate nothing again: show each clause with the recorded values it reads, and whether it spoke."""
     spoke = {reason["code"].split(":")[0] for reason in row["reasons"]}
@@ -124,6 +131,7 @@ def _clauses(
         for measured in rows:
             values |= {f"{family}.{name}": _scaled(family, name, value) for name, value in measured.items()}
     values |= {f"rights.{key}": row[f"rights_{key}"] for key in ("state", "basis", "licence", "conflict")}
+    values |= made_of
     values |= {"optout.state": row["optout_state"], "n_chars": values.get("quality.n_chars")}
     return [
         {
@@ -136,6 +144,19 @@ def _clauses(
         }
         for clause in run["policy"]["clauses"]
     ]
+
+
+def _made_of(store: Store, run: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of which documents it is made, as a policy reads it."""
+    name = run.get("relations", {}).get("made_of")
+    if name is None:
+        return {}
+    found = _rows(artefacts.read(store, name), pc.field("doc_id") == row["doc_id"]) or [{}]
+    return {
+        f"{struct}.{key}": value
+        for struct, share, other, which in MADE_OF
+        for key, value in (("share", (found[0].get(share) or 0) / SCALE), (which, found[0].get(other)))
+    }
 
 
 def _scaled(family: str, column: str, value: Any) -> Any:
@@ -176,6 +197,32 @@ def _relatives(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]
     return [other for data in _manifest(release) for other in _rows(data, which, columns)]
 
 
+def _edges(store: Store, run: Mapping[str, Any], doc_id: str) -> list[dict[str, Any]]:
+    """List the edges of a document, and those of the copy that stands for its text."""
+    name = run.get("relations", {}).get("edges")
+    if name is None:
+        return []
+    data = artefacts.read(store, name)
+    own = _rows(data, (pc.field("a") == doc_id) | (pc.field("b") == doc_id))
+    # Of documents with one text, the smallest has the edges of all.
+    heads = {edge["a"] for edge in own if edge["kind"] == "exact" and edge["b"] == doc_id}
+    for head in sorted(heads):
+        of_head = _rows(data, ((pc.field("a") == head) | (pc.field("b") == head)) & (pc.field("kind") != "exact"))
+        own += [{side: doc_id if edge[side] == head else edge[side] for side in ("a", "b")} | {
+            "kind": edge["kind"], "similarity": edge["similarity"]} for edge in of_head]  # fmt: skip
+    ways = {("contained", True): "is inside", ("contained", False): "holds",
+            ("spun", True): "is made of", ("spun", False): "is what this was made of:"}  # fmt: skip
+    return [
+        {
+            "kind": edge["kind"],
+            "similarity": edge["similarity"],
+            "other": edge["b"] if edge["a"] == doc_id else edge["a"],
+            "way": ways.get((edge["kind"], edge["a"] == doc_id), "is like"),
+        }
+        for edge in own
+    ]
+
+
 def _place(capture: Mapping[str, Any]) -> str:
     """Say where in its file a record lies, in the terms of the format."""
     if capture["record_type"] == "row":
@@ -212,6 +259,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  duplicate  of {row['representative_id']}, similarity {row['edge_similarity'] / 10_000:.4f}"
     for other in facts["relatives"]:
         yield f"  relative   {other['doc_id']} {other['disposition']} {other['uri']}"
+    for edge in facts["edges"]:
+        yield f"  edge       {edge['kind']} {edge['similarity'] / 10_000:.4f}: {edge['way']} {edge['other']}"
     for finding in facts["findings"]:
         value = finding["masked"] or finding["note"] or ""
         yield (

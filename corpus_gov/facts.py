@@ -42,6 +42,13 @@ PERMITTED: Final = "rights.permitted"
 CONDITIONAL: Final = "rights.conditional"
 FORBIDDEN: Final = "rights.forbidden"
 OWNER: Final = "rights.owner"
+MADE_OF: Final = (
+    ("contained", "contained_share", "contained_in", "within"),
+    ("spun", "spun_share", "spun_of", "of"),
+)
+"""What policies can read of documents that are made of others: struct, column of the share, column of the other
+document, name of that one."""
+
 PLAIN: Final = ("doc_id", "source_id", "fetched_at", "n_chars", "ip_risk")
 """Columns of FACTS that are no struct."""
 
@@ -62,6 +69,7 @@ def facts(
     optouts: pa.Table,
     source: Mapping[str, Any],
     packs: Sequence[RulePack],
+    made_of: pa.Table | None = None,
 ) -> pa.Table:
     """Join what is known of the documents of one source.
 
@@ -77,11 +85,13 @@ def facts(
         optouts: doc_id, state, digest; a document without a row was not evaluated.
         source: what the dossier says: source_id and SOURCE; absent keys are null.
         packs: the rules in force.
+        made_of: doc_id and the columns of MADE_OF; a document without a row is made of no other. None where nobody
+            looked.
 
     Returns:
         n rows, in the order of `documents`: doc_id, source_id, fetched_at, n_chars, document, source, rights {state,
-        basis, licence, conflict}, ip_risk, optout {state, digest}, category, screen {failed}, one struct a signal
-        family and rule prefix.
+        basis, licence, conflict}, ip_risk, optout {state, digest}, contained {share, within}, spun {share, of},
+        category, screen {failed}, one struct a signal family and rule prefix.
 
     Raises:
         SchemaError: signals or findings do not belong to these documents or rules.
@@ -100,6 +110,7 @@ def facts(
     columns["category"] = _by_category(findings["category"], rows, rules, n)
     columns["screen"] = {"failed": _count("failed", _whole(pc.equal(findings["rule"], FAILED)), rows, n, ())}
     columns["optout"] = _optouts(optouts, ids)
+    columns |= _made_of(made_of, ids)
     columns["rights"], ip_risk = _rights(findings, rows, columns, source, rules)
     _add_rules(columns, findings["rule"], rows, rules, n)
     given = (
@@ -165,6 +176,24 @@ def _optouts(optouts: pa.Table, ids: pa.Array) -> dict[str, tuple[pa.Field, pa.A
     state = pc.fill_null(_whole(optouts["state"]).cast(pa.string()).take(place), "not_evaluated")
     digest = _whole(optouts["digest"]).cast(pa.string()).take(place)
     return {"state": (pa.field("state", pa.string()), state), "digest": (pa.field("digest", pa.string()), digest)}
+
+
+def _made_of(table: pa.Table | None, ids: pa.Array) -> Columns:
+    """Return the shares as policies read them; null where nobody looked, 0 where nothing was found."""
+    columns: Columns = {}
+    for struct, share, other, name in MADE_OF:
+        if table is None:
+            shares, others = pa.nulls(len(ids), pa.float64()), pa.nulls(len(ids), pa.string())
+        else:
+            place = pc.index_in(ids, value_set=_whole(table["doc_id"]).cast(ids.type))
+            found = _whole(table[share]).take(place).cast(pa.float64())
+            shares = pc.fill_null(pc.divide(found, float(SCALE)), 0.0)
+            others = _whole(table[other]).cast(pa.string()).take(place)
+        columns[struct] = {
+            "share": (pa.field("share", pa.float64()), shares),
+            name: (pa.field(name, pa.string()), others),
+        }
+    return columns
 
 
 def _count(name: str, mask: pa.Array, rows: np.ndarray, n: int, spoke: Iterable[str]) -> tuple[pa.Field, pa.Array]:

@@ -170,6 +170,15 @@ class Entry:
             raise self.error(key, f"found {value!r}, expected a whole number of at least {least}; correct it")
         return value
 
+    def share(self, key: str) -> int | None:
+        """Return a number from 0 to 1 as whole ten-thousandths; None where the key is not there."""
+        value = self.content.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise self.error(key, f"found {value!r}, expected a number from 0 to 1; correct it")
+        return round(value * 10_000)
+
     def flag(self, key: str) -> bool:
         """Return true or false; false where the key is not there."""
         value = self.content.get(key, False)

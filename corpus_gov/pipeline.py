@@ -25,25 +25,16 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, config, duplicates, merkle, register, release, seal
+from corpus_gov import alarms, artefacts, beyond, config, duplicates, grouping, merkle, register, release, seal
 from corpus_gov import policy as policies
 from corpus_gov.engine import LIBRARIES, Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
-from corpus_gov.relate import clusters as components
 from corpus_gov.relate import optout
-from corpus_gov.schemas import DISPOSITIONS
+from corpus_gov.schemas import CLUSTERS, DISPOSITIONS, SCALE
 from corpus_gov.stages import Done, Shard, read_shard
 from corpus_gov.stages.judging import JudgeTask, judge_shard
-from corpus_gov.stages.looking import (
-    BuildTask,
-    JoinTask,
-    SplitTask,
-    artefact_names,
-    build_shard,
-    join_keys,
-    split_keys,
-)
+from corpus_gov.stages.looking import BuildTask, artefact_names, build_shard
 from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
 from corpus_gov.store import Missing, Store, open_store
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
@@ -51,7 +42,7 @@ from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 ROWS_A_RANGE: Final = 65_536
 """Rows of a key range, and of a manifest file: some 120 MB while it is sealed. Each range reads all shards' rows."""
 
-DECIDE_VERSION: Final = 1
+DECIDE_VERSION: Final = 2
 """Raised when facts, policy, apply or seal would make other decisions or rows of the same inputs."""
 
 DECIDE_LIBRARIES: Final = ("duckdb", "numpy", "pyarrow")
@@ -100,6 +91,7 @@ def run(
     as_of: date | None = None,
     gate: Callable[[Draft, Workspace], None] | None = None,
     force: bool = False,
+    accept: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """Ingest what is new, build what is missing, decide, and publish a release.
@@ -110,17 +102,19 @@ def run(
         as_of: the date that expiries are compared with; today by default.
         gate: called with the draft; what it raises stops the release.
         force: publish even when nothing has changed.
+        accept: names of alarms that must not stop this release.
         progress: called after each task, where no engine is given.
 
     Raises:
         ConfigError, RuleError, PolicyError: a file of the workspace is wrong; nothing was released.
+        AlarmError: the policy sounds an alarm that was not accepted; nothing was released.
         StoreError: somebody else is writing, or output was not durably written.
         IntegrityError: stored data were changed, or counts do not balance.
     """
     if engine is None:
         settings = workspace.settings.engine
         with Engine(workers=settings.workers, memory=settings.memory, progress=progress) as own:
-            return run(workspace, engine=own, as_of=as_of, gate=gate, force=force)
+            return run(workspace, engine=own, as_of=as_of, gate=gate, force=force, accept=accept)
     clock = Clock()
     with workspace.writing():
         ingest(workspace, engine, clock)
@@ -128,25 +122,37 @@ def run(
         draft = decide(workspace, engine, clusters, as_of or datetime.now(UTC).date(), clock)
         if gate is not None:
             gate(draft, workspace)
-        outcome = publish_changed(workspace, draft, clock, force=force)
+        outcome = publish_changed(workspace, draft, clock, force=force, accept=accept)
         return replace(outcome, recovered=tuple(workspace.recovered))
 
 
-def publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None = None, *, force: bool = False) -> Outcome:
+def publish_changed(
+    workspace: Workspace,
+    draft: Draft,
+    clock: Clock | None = None,
+    *,
+    force: bool = False,
+    accept: Sequence[str] = (),
+) -> Outcome:
     """Publish the draft, unless the newest release was made from the very same inputs, rules, keys and date.
 
     Raises:
+        AlarmError: the policy sounds an alarm that is not among `accept`.
         StoreError: inputs, rules, overrides or the suppression list have changed since the draft was made.
     """
     with workspace.writing():
         now = _run_key(workspace, workspace.shards(), draft.as_of)
         if now != draft.run_key:
             raise StoreError("publish: the workspace has changed since the draft was made; run again")
-        return _publish_changed(workspace, draft, clock, force=force)
+        return _publish_changed(workspace, draft, clock, accept, force=force)
 
 
-def _publish_changed(workspace: Workspace, draft: Draft, clock: Clock | None, *, force: bool) -> Outcome:
+def _publish_changed(
+    workspace: Workspace, draft: Draft, clock: Clock | None, accept: Sequence[str], *, force: bool
+) -> Outcome:
     unchanged = None if force else _unchanged(workspace, draft)
+    if not unchanged:
+        draft = replace(draft, run={**draft.run, "alarms": alarms.check(draft.run["alarms"], accept)})
     name = unchanged or publish(workspace, draft, clock)
     # Read after `publish`, whose own time the clock has by now.
     rebuilt, stages = (tuple(clock.rebuilt), clock.stages) if clock else ((), {})
@@ -176,27 +182,11 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
             for kind, seconds in d.seconds.items():
                 clock.add(f"screen: {kind}", seconds, documents, text_bytes)
     started = time.perf_counter()
-    clusters = _relate(workspace, engine, shards, documents)
+    clusters = grouping.relate(context, engine, shards)
     if clock:
         clock.time("relate", started, documents, text_bytes)
+    beyond.build(workspace, engine, shards, clock)
     return clusters
-
-
-def _relate(workspace: Workspace, engine: Engine, shards: Sequence[Shard], documents: int) -> str | None:
-    if not shards:
-        return None
-    context, store = workspace.context(), workspace.store
-    ranges = ranges_for(documents, ROWS_A_RANGE)
-    keyed = [artefact_names(context, shard)["keys.exact"] for shard in shards]
-    cuts = engine.map("relate", split_keys, [SplitTask(context, name, ranges) for name in keyed])
-    joins = [JoinTask(context, tuple(sorted(cuts)), number) for number in range(ranges)]
-    edge_names = engine.map("relate", join_keys, joins)
-    name = artefacts.name("clusters", sorted(edge_names), components.VERSION)
-    if not (artefacts.ready(store, name) and artefacts.ready(store, artefacts.edges_name(name))):
-        edges = pa.concat_tables([artefacts.get(store, part) for part in edge_names])
-        artefacts.put(store, artefacts.edges_name(name), artefacts.encode(edges))
-        artefacts.put(store, name, artefacts.encode(components.clusters(edges)))
-    return name
 
 
 def decide(
@@ -214,13 +204,15 @@ def decide(
     sources = {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()}
     snapshots = tuple(shard for shard in shards if shard.snapshots)
     oldest = _oldest(workspace, shards)
+    related = {ref: tuple(named.values()) for ref, named in beyond.names(workspace, shards).items()}
     judging = [
-        JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, oldest, run_key) for s in shards
+        JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, oldest, run_key, related[s.ref])
+        for s in shards
     ]
     judged = engine.map("decide", judge_shard, judging, [shard.documents for shard in shards])
     policy = workspace.policy_in_force()
     verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, _tallies(policy, judged)))
-    twins = duplicates.find(workspace, shards, judged, clusters, verdicts, as_of, run_key)
+    twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, as_of, run_key)
     documents = sum(shard.documents for shard in shards)
     ranges = ranges_for(documents, ROWS_A_RANGE)
     overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
@@ -238,6 +230,7 @@ def decide(
             as_of=as_of,
             ranges=ranges,
             run_key=run_key,
+            related=related[shard.ref],
         )
         for shard, done in zip(shards, judged, strict=True)
     ]
@@ -247,7 +240,7 @@ def decide(
     sealed = engine.map("seal", seal_range, sealing)
     if clock:
         clock.time("decide", started, documents, sum(shard.text_bytes for shard in shards))
-    return _draft(workspace, run_key, as_of, shards, settled, sealed)
+    return _draft(workspace, run_key, as_of, shards, settled, sealed, clusters)
 
 
 def _draft(
@@ -257,10 +250,14 @@ def _draft(
     shards: Sequence[Shard],
     settled: Sequence[Done],
     sealed: Sequence[Done],
+    clusters: str | None,
 ) -> Draft:
     store, context = workspace.store, workspace.context()
     tree = _joined(store, [done.names[1] for done in sealed])
-    counts = _counts(shards, settled) | {"superseded": sum(workspace.superseded().values())}
+    counts = _counts(shards, settled) | {
+        "superseded": sum(workspace.superseded().values()),
+        "clusters": grouping.sizes(artefacts.get(store, clusters) if clusters else CLUSTERS.empty_table()),
+    }
     if counts["records"] == 0:
         raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
     size = merkle.size(tree)
@@ -275,6 +272,7 @@ def _draft(
     )
     parts = tuple(release.Part(f"manifest/{i:05d}.parquet", done.names[0]) for i, done in enumerate(sealed))
     policy = workspace.policy_in_force()
+    related = beyond.names(workspace, shards)
     run_facts = {
         "run_key": run_key,
         "as_of": as_of.isoformat(),
@@ -286,12 +284,16 @@ def _draft(
         "artefacts": {
             shard.ref: {
                 kind: name
-                for kind, name in artefact_names(context, shard).items()
-                if kind.startswith(("signals.", "findings."))
+                for kind, name in (artefact_names(context, shard) | related[shard.ref]).items()
+                if kind.startswith(("signals.", "findings.")) or kind == "keys.near"
             }
             for shard in shards
         },
+        "near": context.near,
+        "relations": _relations(clusters),
         "counts": counts,
+        "alarms": alarms.sounding(policy.alarms, counts),
+        "compared": beyond.described(workspace),
     }
     return Draft(
         run_key, as_of, merkle.root(tree).hex(), size, clean, parts,
@@ -305,6 +307,17 @@ def _joined(store: Store, names: Sequence[str]) -> bytes:
     for name in names:
         tree.write(store.read(name))
     return tree.getvalue()
+
+
+def _relations(clusters: str | None) -> dict[str, str]:
+    """Name the tables of relations that the decisions rest on."""
+    if clusters is None:
+        return {}
+    return {
+        "clusters": clusters,
+        "edges": artefacts.edges_name(clusters),
+        "made_of": artefacts.made_of_name(clusters),
+    }
 
 
 def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
@@ -324,6 +337,16 @@ def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
                 "why": clause.why,
             }
             for clause in policy.clauses
+        ]
+        + [
+            {
+                "id": one.id,
+                "when": f"a copy or near copy has {' or '.join(one.of)}",
+                "columns": [],
+                "disposition": one.disposition,
+                "why": one.why,
+            }
+            for one in policy.spreads
         ],
         "placeholders": {
             rule: by_rule[rule].placeholder for rule in sorted(policies.redact_rules(policy, context.rule_packs()))
@@ -337,11 +360,13 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
     dispositions: Counter[str] = Counter(dict.fromkeys(DISPOSITIONS, 0))
     reasons: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = {}
+    copies: Counter[str] = Counter()
     for shard, done in zip(shards, settled, strict=True):
         outcomes.update(shard.outcomes)
         dispositions.update(done.counts["dispositions"])
         reasons.update(done.counts["reasons"])
         by_source.setdefault(shard.source_id, Counter()).update(done.counts["dispositions"])
+        copies[shard.source_id] += done.counts["duplicates"]
     records, documents = sum(s.records for s in shards), sum(s.documents for s in shards)
     if outcomes["document"] != documents or dispositions.total() != documents or outcomes.total() < records:
         raise IntegrityError(
@@ -360,6 +385,9 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
         "by_source": {source: dict(sorted(n.items())) for source, n in sorted(by_source.items())},
         "removal_rate": dict(sorted(removed.items())),
+        "duplicate_rate": {
+            source: round(copies[source] * SCALE / max(1, n.total())) for source, n in sorted(by_source.items())
+        },
     }
 
 
@@ -383,9 +411,11 @@ def _run_key(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> str:
         [
             version("corpus-gov"),
             [DECIDE_VERSION, {name: version(name) for name in DECIDE_LIBRARIES}],
-            [optout.VERSION, {name: version(name) for name in optout.LIBRARIES}, components.VERSION],
+            [optout.VERSION, {name: version(name) for name in optout.LIBRARIES}],
+            grouping.versions(context),
             [asdict(shard) for shard in shards],
             [artefact_names(context, shard) for shard in shards],
+            beyond.names(workspace, shards),
             workspace.policy_in_force().digest,
             [pack.ref for pack in context.rule_packs()],
             {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()},

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import reasons
-from corpus_gov.election import DUPLICATES, elect, representatives
+from corpus_gov.election import DUPLICATES, elect, representatives, spread, with_spread
 from corpus_gov.errors import PolicyError
 from corpus_gov.expressions import evaluate, leaves
 from corpus_gov.policyfile import Clause, Policy, Tally, load
@@ -28,7 +28,7 @@ from corpus_gov.settlement import OVERRIDES, settle, standing
 
 __all__ = [
     "DUPLICATES", "OVERRIDES", "SOURCES", "Policy", "check_screened", "elect", "judge", "judge_sources", "load",
-    "redact_rules", "representatives", "settle", "standing", "tally",
+    "redact_rules", "representatives", "settle", "spread", "standing", "tally", "with_spread",
 ]  # fmt: skip
 
 SOURCES: Final = table(
@@ -214,7 +214,7 @@ def _check_redactable(clause: Clause, span: str, rules: Sequence[Rule]) -> None:
             "'pii.*'; add its pack to `packs` or drop the span"
         )
     for rule in rules:
-        if not rule.placeholder:
+        if rule.placeholder is None:
             raise PolicyError(f"{clause.where}: spans: rule {rule.id!r} has no placeholder to redact with; give it one")
 
 

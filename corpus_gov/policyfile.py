@@ -7,7 +7,7 @@ with every unknown key an error.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -25,6 +25,12 @@ from corpus_gov.schemas import DISPOSITIONS
 ORDER: Final = ("rights", "priority", "quality", "oldest", "longest")
 """What an election can go by; doc_id always decides last."""
 
+SUPPRESSED: Final = "suppressed"
+"""Code of the reason that a document on the suppression list has."""
+
+ALARMS: Final = ("removal_rate", "duplicate_rate", "largest_cluster")
+"""What can stop a release; of a source the name of an alarm is followed by a colon and the source's id."""
+
 SCOPES: Final = ("document", "source")
 ASKS: Final = DISPOSITIONS[1:]
 """What a clause can ask for; keep is what is left when no clause speaks."""
@@ -36,6 +42,7 @@ _SPAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _LEGAL = re.compile(r"[A-Za-z0-9_.-]+")
 _CATEGORY = re.compile(r"A[1-5][a-i]?")
 _CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "why")
+_SPREAD: Final = ("id", "of", "disposition", "category", "legal", "why")
 _TALLY: Final = ("id", "categories", "when", "why")
 
 
@@ -72,10 +79,40 @@ class Tally:
 
 @dataclass(frozen=True)
 class Election:
-    """How the representative of a cluster is chosen."""
+    """How the representative of a cluster is chosen, and who gives way to it."""
 
     order: tuple[str, ...]
     quality: Expression | None
+    least_similarity: int
+    """In ten-thousandths: who is less like the representative stays. 10,000 where the policy does not say: only copies
+    that are the same but for case, punctuation and white space give way."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What near copies of a barred document get for it."""
+
+    id: str
+    of: tuple[str, ...]
+    """What bars a document: ids of clauses, or "suppressed"."""
+    disposition: str
+    category: str
+    legal: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """What stops a release until somebody accepts it by name; shares in ten-thousandths, None is no limit."""
+
+    least_documents: int
+    """Sources and corpora of fewer documents give no alarm: of three copies two are removed."""
+    removal_rate: int | None
+    """Of the documents of a source, those that are quarantined or dropped."""
+    duplicate_rate: int | None
+    """Of the documents of a source, those that are dropped as duplicates."""
+    largest_cluster: int | None
+    """Of all documents, those of the largest cluster."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +128,8 @@ class Policy:
     clauses: tuple[Clause, ...]
     tallies: tuple[Tally, ...]
     election: Election
+    spreads: tuple[Spread, ...]
+    alarms: Alarms
     digest: str
     """SHA-256, hex, over what the file says; comments and line breaks do not count."""
     where: str
@@ -131,13 +170,16 @@ def read(text: str, where: str) -> Policy:
         PolicyError: names `where`, the line, what was found and what to do.
     """
     top = Entry.read(text, where, PolicyError)
-    top.only(("policy", "version", "why", "needs", "provisional", "clauses", "tallies", "election"))
+    top.only(
+        ("policy", "version", "why", "needs", "provisional", "clauses", "tallies", "election", "spreads", "alarms")
+    )
     clauses, tallies = (
         _entries(top, "clauses", "clause", _CLAUSE),
         _entries(top, "tallies", "tally", _TALLY, needed=False),
     )
-    election = top.below("election")
-    election.only(("order", "quality"))
+    election, alarms = top.below("election"), top.below("alarms")
+    election.only(("order", "quality", "least_similarity"))
+    spreads = _entries(top, "spreads", "spread", _SPREAD, needed=False)
     texts = [*((c, "when") for c in clauses), *((t, "when") for t in tallies), (election, "quality")]
     parsed = _expressions(texts)
     policy = Policy(
@@ -148,7 +190,9 @@ def read(text: str, where: str) -> Policy:
         provisional=top.flag("provisional"),
         clauses=tuple(_clause(entry, parsed.get((entry.path, "when"))) for entry in clauses),
         tallies=tuple(_tally(entry, parsed.get((entry.path, "when"))) for entry in tallies),
-        election=Election(_order(election), parsed.get((election.path, "quality"))),
+        election=_election(election, parsed.get((election.path, "quality"))),
+        spreads=tuple(_spread(entry, [clause.content["id"] for clause in clauses]) for entry in spreads),
+        alarms=_alarms(alarms),
         digest=sha256(json.dumps(top.content, sort_keys=True, default=str).encode()).hexdigest(),
         where=f"{where}:{top.line('needs')}",
     )
@@ -205,6 +249,30 @@ def _tally(entry: Entry, when: Expression | None) -> Tally:
     if bool(categories) == (when is not None):
         raise entry.error("id", "expected either categories or `when`; write one of them")
     return Tally(entry.text("id", _NAME), categories, when)
+
+
+def _election(entry: Entry, quality: Expression | None) -> Election:
+    least = entry.share("least_similarity")
+    return Election(_order(entry), quality, 10_000 if least is None else least)
+
+
+def _spread(entry: Entry, clauses: Sequence[str]) -> Spread:
+    of = entry.texts("of", _ID)
+    if not of or (unknown := set(of) - {*clauses, SUPPRESSED}):
+        problem = f"found {sorted(unknown) if of else []!r}, expected ids of clauses of this policy or {SUPPRESSED!r}"
+        raise entry.error("of", f"{problem}; correct it")
+    legal = ",".join(sorted(entry.texts("legal", _LEGAL, needed=False)))
+    category = entry.text("category") if "category" in entry.content else ""
+    disposition = entry.choice("disposition", ("quarantine", "drop"))
+    return Spread(entry.text("id", _ID), of, disposition, category, legal, entry.text("why"))
+
+
+def _alarms(entry: Entry) -> Alarms:
+    if entry.content is None:
+        return Alarms(0, None, None, None)
+    entry.only(("least_documents", *ALARMS))
+    least = entry.count("least_documents") if "least_documents" in entry.content else 0
+    return Alarms(least, *(entry.share(name) for name in ALARMS))
 
 
 def _order(entry: Entry) -> tuple[str, ...]:

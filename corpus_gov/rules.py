@@ -58,8 +58,9 @@ class Params(Mapping[str, Any]):
 class Rule:
     """One entry of a pack.
 
-    `severity` says which placeholder wins where spans overlap: the higher one. `normaliser` names the normal
-    form that `seal` digests. Two rules are equal when they say the same, wherever they are written.
+    `severity` says which placeholder wins where spans overlap: the higher one; an empty placeholder cuts, and comes
+    before all others. `normaliser` names the normal form that `seal` digests. Two rules are equal when they say the
+    same, wherever they are written.
     """
 
     id: str
@@ -254,7 +255,8 @@ _RULE_KEYS: Final[Mapping[str, Callable[[Entry, str], Any]]] = {
     "misses": Entry.texts,
     "known_misses": Entry.texts,
     "known_false_alarms": Entry.texts,
-    "placeholder": lambda entry, key: entry.text(key, _PLACEHOLDER),
+    # Empty means that spans are cut, with nothing in their place.
+    "placeholder": lambda entry, key: "" if entry.get(key) == "" else entry.text(key, _PLACEHOLDER),
     "severity": Entry.count,
     "normaliser": lambda entry, key: entry.text(key, _NAME),
 }

@@ -158,12 +158,19 @@ FINDINGS: Final = table(
 
 EDGES: Final = table(
     "edges",
-    1,
-    "Verified relations between two documents; a < b.",
-    field("a", pa.string(), "Smaller doc_id."),
-    field("b", pa.string(), "Larger doc_id."),
-    field("kind", pa.string(), "exact, near, contained."),
-    field("similarity", pa.int32(), "Verified similarity.", scale=True),
+    2,
+    "Verified relations of two documents; of documents with one text that of smallest doc_id stands for all, but in"
+    " kind exact.",
+    field("a", pa.string(), "Smaller doc_id; of contained and spun the document that is made of the other."),
+    field("b", pa.string(), "Larger doc_id; of contained and spun the document that the other is made of."),
+    field("kind", pa.string(), "exact, near, contained, spun."),
+    field(
+        "similarity",
+        pa.int32(),
+        "Verified: of near the Jaccard similarity of shingles, of contained the share of a's shingles that b has, of "
+        "spun the share of a's clauses.",
+        scale=True,
+    ),
 )
 
 CLUSTERS: Final = table(

@@ -6,6 +6,7 @@ every function and is kept in none.
 """
 
 import hmac
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from corpus_gov.apply import check_span, locate
 from corpus_gov.errors import ConfigError
+from corpus_gov.kernels import views
 from corpus_gov.kernels.digests import hmac_hex
 from corpus_gov.kernels.percent import MAX_LAYERS
 from corpus_gov.rules import Rule
@@ -26,6 +28,8 @@ from corpus_gov.schemas import FINDINGS
 
 MIN_KEY_BYTES: Final = 16
 """A shorter key could be guessed; the workspace's own have 32."""
+
+_EXTENSION = re.compile(r"(?i) ?(?:转|ext\.?|x|#) ?(?=\d)")
 
 _HIDDEN: Final = "****"
 """Stands for what a mask leaves out, however long it is."""
@@ -69,9 +73,8 @@ def seal(documents: pa.RecordBatch, findings: pa.RecordBatch, rules: Mapping[str
         doc_id = findings.column("doc_id")[len(masks)].as_py()
         check_span(start, end, len(text), f"document {doc_id!r}: rule {rule!r}, column {column!r}")
         value = _unquoted(text[start:end]) if column == "uri" else text[start:end]
-        message = rule.encode() + b"\0" + normalise[rule](value).encode()
         masks.append(mask(value))
-        digests.append(hmac.digest(key, message, "sha256").hex())
+        digests.append(keyed_digest(rule, normalise[rule](value), key))
     which = key_id(key)
     sealed: dict[str, Any] = {
         "masked": masks,
@@ -82,6 +85,11 @@ def seal(documents: pa.RecordBatch, findings: pa.RecordBatch, rules: Mapping[str
         [pa.array(sealed[f.name], f.type) if f.name in sealed else findings.column(f.name) for f in FINDINGS],
         schema=FINDINGS,
     )
+
+
+def keyed_digest(rule: str, normal: str, key: bytes) -> str:
+    """Digest a normal form under a rule's id, as `seal` does: hex."""
+    return hmac.digest(key, rule.encode() + b"\0" + normal.encode(), "sha256").hex()
 
 
 def key_id(key: bytes) -> str:
@@ -128,12 +136,21 @@ def email(value: str) -> str:
     return local + at + domain
 
 
+def email_spelled(value: str) -> str:
+    """Write an address that is spelled out, such as name (at) host dot com, in the normal form of `email`."""
+    plain = _plain(value)
+    plain = re.sub(r"(?i) ?[\[({<] ?(?:at|艾特|a|@) ?[\])}>] ?| (?:at|艾特) |艾特| ?@ ?|#", "@", plain, count=1)
+    return email(re.sub(r"(?i) ?[\[({<] ?(?:dot|点|\.) ?[\])}>] ?| (?:dot|点) |点", ".", plain))
+
+
 def phone_cn(value: str) -> str:
     """Write a telephone number as E.164, taking one without a country code as Chinese: +86 and the digits.
 
+    An extension is left out: it is dialled after the call is answered.
+
     Source: ITU-T E.164; 00 is the international prefix of China, a single 0 its trunk prefix.
     """
-    number = digits(value)
+    number = digits(_EXTENSION.split(_plain(value))[0])
     if number.startswith("00"):
         number = number[2:]
     # 86 and eleven digits from 1: a mobile number with its country code but without the plus.
@@ -143,18 +160,72 @@ def phone_cn(value: str) -> str:
     return "+" + re.sub(r"^860", "86", number)
 
 
+def phone(value: str) -> str:
+    """Write a telephone number of any country as E.164; one that no numbering plan knows as its digits.
+
+    Source: ITU-T E.164; without a country code the plans are those of the rule pii.phone.
+    """
+    from corpus_gov import telephones  # noqa: PLC0415 - its tables take a tenth of a second to load
+
+    written = _EXTENSION.split(_plain(value))[0]
+    plus = "+" if re.match(r"\D*\+", written) else ""
+    number = plus + digits(written)
+    return telephones.e164(written, telephones.REGIONS) or telephones.e164(number, telephones.REGIONS) or number
+
+
 def id_upper(value: str) -> str:
     """Keep letters and digits of an identity document's number, in upper case."""
-    return "".join(char for char in _plain(value) if char.isalnum()).upper()
+    return "".join(char for char in views.numerals(_plain(value)) if char.isalnum()).upper()
 
 
 def digits(value: str) -> str:
-    """Keep the decimal digits of any script, as 0 to 9."""
-    return "".join(str(unicodedata.decimal(char)) for char in _plain(value) if char.isdecimal())
+    """Keep the decimal digits of any script, and Chinese numerals, as 0 to 9."""
+    return "".join(str(unicodedata.decimal(char)) for char in views.numerals(_plain(value)) if char.isdecimal())
+
+
+def ip(value: str) -> str:
+    """Write an IP address in the form of RFC 5952; what is none stays as it is."""
+    plain = _plain(value)
+    try:
+        return str(ipaddress.ip_address(plain))
+    except ValueError:
+        return plain.lower()
+
+
+def hexadecimal(value: str) -> str:
+    """Keep hexadecimal digits, in lower case: the address of a device."""
+    return "".join(char for char in _plain(value).lower() if char in "0123456789abcdef")
+
+
+def account(value: str) -> str:
+    """Fold the name of an account to lower case, without the sign in front; no network in use tells cases apart."""
+    return _plain(value).lower().lstrip("@ ")
+
+
+def exact(value: str) -> str:
+    """Keep a value as it is but for compatibility forms and invisible characters: keys and wallets."""
+    return _plain(value)
+
+
+def compact(value: str) -> str:
+    """Leave out spaces and signs, and fold to lower case: names, addresses, dates, places."""
+    return "".join(char for char in _plain(value).casefold() if char.isalnum())
 
 
 NORMALISERS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
-    {"email": email, "phone_cn": phone_cn, "id_upper": id_upper, "digits": digits}
+    {
+        "email": email,
+        "email_spelled": email_spelled,
+        "phone_cn": phone_cn,
+        "phone": phone,
+        "id_upper": id_upper,
+        "digits": digits,
+        "ip": ip,
+        "hex": hexadecimal,
+        "account": account,
+        "exact": exact,
+        "compact": compact,
+    }
 )
 """Normal forms that a rule may name. Changing what one returns breaks look-up: add another name instead."""
 
@@ -167,8 +238,8 @@ def _unquoted(value: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """Drop invisible characters and fold full-width and other compatibility forms: both hide a value from look-up."""
-    visible = "".join(char for char in value if unicodedata.category(char) != "Cf")
+    """Fold what hides a value from look-up: invisible characters, full-width and other compatibility forms."""
+    visible = "".join(char for char in views.plain(value) if unicodedata.category(char) != "Cf")
     return unicodedata.normalize("NFKC", visible).strip()
 
 

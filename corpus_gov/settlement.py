@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import reasons
 from corpus_gov.errors import IntegrityError, PolicyError
-from corpus_gov.policyfile import Policy
+from corpus_gov.policyfile import SUPPRESSED, Policy
 from corpus_gov.reasons import Reason
 from corpus_gov.schemas import DECISIONS, DISPOSITIONS, field, table
 
@@ -30,8 +30,7 @@ OVERRIDES: Final = table(
     field("legal", pa.string(), "Legal references, comma-separated, sorted, or ''."),
 )
 
-_SUPPRESSED: Final = Reason("suppressed", "drop", "", "cn.pipl.47,eu.gdpr.17")
-_DUPLICATE: Final = Reason("duplicate", "drop")
+_SUPPRESSED: Final = Reason(SUPPRESSED, "drop", "", "cn.pipl.47,eu.gdpr.17")
 _DROP: Final = DISPOSITIONS.index("drop")
 
 
@@ -83,7 +82,7 @@ def settle(
         policy: in force.
         judged: of `judge`, n rows.
         source_reasons: of `judge_sources`.
-        duplicates: of `elect`, or its columns doc_id, representative_id, similarity.
+        duplicates: of `elect`.
         clusters: doc_id, cluster_id.
         overrides: OVERRIDES.
         suppressed: doc_ids.
@@ -101,23 +100,31 @@ def settle(
     place = _find(ids, duplicates["doc_id"])
     representative = duplicates["representative_id"].combine_chunks().take(place)
     duplicate = np.asarray(pc.is_valid(representative))
-    found = reasons.join([*said.lists, reasons.build(n, [(_DUPLICATE, duplicate)])])
+    by = pc.if_else(pc.is_valid(representative), duplicates["decided_by"].combine_chunks().take(place), None)
+    found = reasons.join([*said.lists, reasons.build(n, _duplicate_cases(by))])
     outcome = said.outcome(np.where(duplicate, _DROP, said.remaining))
     _check_represented(ids, representative, outcome)
     gives_way = pa.array(duplicate & (outcome == _DROP))
     decided = said.decided()
-    by = pa.array(np.where(decided, said.override, -1), mask=~decided)
+    by_hand = pa.array(np.where(decided, said.override, -1), mask=~decided)
     columns = [
         ids,
         reasons.names(outcome),
         found,
-        overrides["override_id"].combine_chunks().take(by),
-        pc.fill_null(overrides["actor"].combine_chunks().take(by), "policy"),
+        overrides["override_id"].combine_chunks().take(by_hand),
+        pc.fill_null(overrides["actor"].combine_chunks().take(by_hand), "policy"),
         clusters["cluster_id"].combine_chunks().take(_find(ids, clusters["doc_id"])),
         pc.if_else(gives_way, representative, None),
         pc.if_else(gives_way, duplicates["similarity"].combine_chunks().take(place), None),
     ]
     return pa.table(columns, schema=DECISIONS)
+
+
+def _duplicate_cases(decided_by: pa.Array) -> list[tuple[Reason, np.ndarray]]:
+    """Return the reason of each criterion that made another copy the better one, and where it did."""
+    codes = decided_by.dictionary_encode()
+    places = np.asarray(pc.fill_null(codes.indices, -1))
+    return [(Reason(f"duplicate:{one}", "drop"), places == i) for i, one in enumerate(codes.dictionary.to_pylist())]
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,50 @@ def changes(old: str, new: str, rows: Sequence[Mapping[str, Any]], names: Sequen
         say(f"{len(rows) - limit} more; --limit or --json shows them.")
 
 
+def similar(release: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the documents nearest to another."""
+    if not rows:
+        say(f"{release}: no document has a shingle in common with it.")
+        return
+    say(f"{'document':32}  similarity  of it here  of this in it  decision    uri")
+    for one in rows:
+        similarity, contained, contains = (one[name] / 10_000 for name in ("similarity", "contained", "contains"))
+        shares = f"{similarity:10.4f}  {contained:10.4f}  {contains:13.4f}"
+        say(f"{one['doc_id']}  {shares}  {one['disposition']:10}  {one['uri'] or ''}".rstrip())
+
+
+def found(facts: Mapping[str, Any]) -> None:
+    """Print what a look-up found, by which method, and what each method cannot find."""
+    for answer in facts["releases"]:
+        say(f"{answer['release']}: {len(answer['documents'])} documents")
+        if rows := [_holder(one) for one in answer["documents"]]:
+            table(("document", "source", "decision", "found by", "in", "in the released text"), rows)
+        if answer["sealed_with_another_key"]:
+            say(f"{answer['sealed_with_another_key']} findings are sealed with another key and were not compared.")
+        if answer["screens_failed"]:
+            say(f"{answer['screens_failed']} times a screen failed on a document: it may hold the value unseen.")
+    for method, how in facts["methods"].items():
+        for limit in how["limits"]:
+            say(f"by {method}: {limit}.")
+    if "scan" not in facts["methods"]:
+        say("The texts were not read; --scan does.")
+    for one in facts["unread"]:
+        say(f"NOT LOOKED AT: {one['file']}: {one['reason']}")
+
+
+def _holder(one: Mapping[str, Any]) -> tuple[str, ...]:
+    columns = dict.fromkeys(f"{p['column']}{'' if p.get('whole', True) else ' (part)'}" for p in one["places"])
+    released = {True: "yes", False: "no", None: "-"}[one["released"]]
+    return (
+        one["doc_id"],
+        one["source_id"] or "-",
+        one["disposition"] or "-",
+        ", ".join(one["by"]),
+        ", ".join(columns),
+        released,
+    )
+
+
 def verified(report: "Report") -> None:
     """Print each check of a release, and what had to be taken on trust."""
     for check, ok, detail in report.checks:

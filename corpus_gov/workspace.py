@@ -95,6 +95,7 @@ class Workspace:
             packs=self.settings.packs,
             rules_folder=str(self.rules_folder) if self.rules_folder else None,
             policy=self.policy or self.settings.policy,
+            near=self.settings.near.preset,
         ).with_refs()
         if self._held:
             self._context = found
@@ -160,7 +161,10 @@ class Workspace:
                     yield [Shard(**shard) for shard in body["shards"]]
 
     def suppressed(self) -> frozenset[str]:
-        """Return the doc_ids that must never be released or stored again (suppression/*.txt, one a line)."""
+        """Return the doc_ids that must never be released or stored again.
+
+        They stand in suppression/*.txt, one a line, and in suppression/*.jsonl.
+        """
         found: set[str] = set()
         for name, data in register.objects(self.store, "suppression", ".txt").items():
             for number, line in enumerate(data.decode(errors="replace").split(), 1):
@@ -170,7 +174,19 @@ class Workspace:
                         f"{name}: word {number} is no doc_id, expected 32 lower-case hex digits; correct it"
                     )
                 found.add(line)
-        return frozenset(found)
+        return frozenset(found) | set(self.suppressed_near()["doc_id"].drop_null().to_pylist())
+
+    def suppressed_near(self) -> pa.Table:
+        """Return the rows of the suppression list that near copies are found by (suppression/*.jsonl).
+
+        Raises:
+            ConfigError: a line is no SUPPRESSIONS row.
+        """
+        from corpus_gov.relate import suppressed  # noqa: PLC0415 - imports kernels
+
+        found = register.objects(self.store, "suppression", ".jsonl")
+        parts = [suppressed.read(data, name) for name, data in found.items()]
+        return pa.concat_tables([suppressed.SUPPRESSIONS.empty_table(), *parts])
 
     def overrides(self) -> pa.Table:
         """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each)."""
@@ -203,6 +219,12 @@ class Workspace:
         if not known or (name is not None and name not in known):
             raise ConfigError(f"{self.url}: found releases {known!r}, expected {name or 'at least one'!r}; run first")
         return Release(self, name or known[-1])
+
+    def find_person(self, value: str, **options: Any) -> dict[str, Any]:
+        """List the documents of each release that hold a value: `corpus_gov.lookup.find_person` with its options."""
+        from corpus_gov import lookup  # noqa: PLC0415 - compiles kernels
+
+        return lookup.find_person(self, value, **options)
 
     def run(self, **options: Any) -> Any:
         """Build what is missing and publish a release: `corpus_gov.pipeline.run` with its options."""
@@ -268,6 +290,12 @@ class Release:
             if re.search(rf"\b{name}\b", query):
                 connection.register(name, self.table(name))
         return connection.sql(query)
+
+    def similar(self, document: str | Path, most: int = 10) -> list[dict[str, Any]]:
+        """Find the documents nearest to one of the release, by its doc_id, or to the text of a file."""
+        from corpus_gov import nearest  # noqa: PLC0415 - datasketch
+
+        return nearest.similar(self, document, most)
 
     def explain(self, doc_id: str) -> dict[str, Any]:
         """Return all that is known of a document, from its manifest row back to its bytes in the input."""

@@ -22,6 +22,8 @@ class Truth:
     """Ids of the rules that must speak."""
     copy_of: str | None = None
     """URI of the copy that stands for it."""
+    copy_of_denied: bool = False
+    """A copy of it lies on a host that says no to training agents."""
 
     def expected(self) -> tuple[str, list[str]]:
         """Return the disposition under the `default` policy, and a prefix of each reason that must be there.
@@ -38,7 +40,9 @@ class Truth:
         if self.rights == "unknown" and self.optout == "not_evaluated" and not self.papers:
             reasons["rights.unknown"] = "quarantine"
         if self.copy_of is not None:
-            reasons["duplicate"] = "drop"
+            reasons["duplicate:"] = "drop"
+        if self.copy_of_denied and self.copy_of is None:
+            reasons["near.barred"] = "quarantine"
         reasons |= {f"personal.redact:{rule}@": "redact" for rule in self.pii}
         return max(reasons.values(), key=DISPOSITIONS.index, default="keep"), sorted(reasons)
 

@@ -112,8 +112,9 @@ def page(site: Site, path: str) -> Page:
 
 def copied(original: Page, uri: str, host: Site) -> Page:
     """Serve the very bytes of a page again under another address, labelled as the original is."""
-    stands = original.truth.optout != "denied"
-    truth = replace(original.truth, optout=host.optout, copy_of=original.uri if stands else None)
+    denied = original.truth.optout == "denied"
+    copy_of = None if denied else original.uri
+    truth = replace(original.truth, optout=host.optout, copy_of=copy_of, copy_of_denied=denied)
     return Page(uri, original.site, original.body, truth)
 
 

@@ -1,7 +1,7 @@
 """The scheduled run: ingest, build, decide, gate, publish, as a Prefect flow of coarse tasks.
 
     python flows/govern.py WORKSPACE [--policy NAME] [--rules FOLDER] [--as-of DATE]
-                           [--workers N] [--memory SIZE] [--scheduler ADDRESS]
+                           [--workers N] [--memory SIZE] [--scheduler ADDRESS] [--accept ALARM]
 
 Runs on Prefect's embedded server with nothing started beforehand. Each task calls the function of the same
 name in corpus_gov.pipeline; what must be remembered lies in the workspace, so a run that was stopped is
@@ -61,6 +61,7 @@ class Setting:
     workers: int | None = None
     memory: str | None = None
     scheduler: str | None = None
+    accept: tuple[str, ...] = ()
 
     def open(self) -> workspace.Workspace:
         """Open the workspace under this run's policy and rules."""
@@ -120,7 +121,7 @@ def check(setting: Setting, draft: pipeline.Draft) -> list[gate.Result]:
 @task(task_run_name="publish the release if anything changed", **RETRY)
 def publish(setting: Setting, draft: pipeline.Draft, clock: Clock) -> pipeline.Outcome:
     """Write and commit the release, unless nothing has changed since the last one."""
-    return pipeline.publish_changed(setting.open(), draft, clock)
+    return pipeline.publish_changed(setting.open(), draft, clock, accept=setting.accept)
 
 
 @flow(name="govern", flow_run_name="govern {folder}", persist_result=False)
@@ -132,6 +133,7 @@ def govern(
     rules: str | None = None,
     memory: str | None = None,
     scheduler: str | None = None,
+    accept: tuple[str, ...] = (),
 ) -> pipeline.Outcome:
     """Run the whole pipeline over a workspace and publish a release where anything has changed.
 
@@ -143,11 +145,12 @@ def govern(
         rules: folder of rule packs and policies to use instead of the shipped ones.
         memory: limit of each worker, such as "4GB".
         scheduler: address of a running Dask scheduler; then neither workers nor memory.
+        accept: names of alarms that must not stop this release.
 
     Returns:
         What the run came to.
     """
-    setting = Setting(folder, policy, rules, workers, memory, scheduler)
+    setting = Setting(folder, policy, rules, workers, memory, scheduler, tuple(accept))
     recovered = recover(setting)
     read = ingest(setting)
     clusters, built = build(setting)
@@ -175,6 +178,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="processes")
     parser.add_argument("--memory", help='limit of each worker, such as "4GB"')
     parser.add_argument("--scheduler", help="address of a running Dask scheduler, such as tcp://host:8786")
+    parser.add_argument("--accept", action="append", default=[], help="name of an alarm that must not stop this run")
     options = vars(parser.parse_args())
     if not Path(options["folder"]).is_dir():
         parser.error(f"{options['folder']!r}: expected the folder of a workspace")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from veil import pytest_runtest_makereport  # noqa: F401 - a hook: values stay out of the output of failing tests
 
 # The first example of a test compiles kernels and imports models; how long one takes says nothing.
 settings.register_profile("project", deadline=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import related_cases
 from documents import documents
 
 from corpus_gov import signals
@@ -102,7 +103,11 @@ def of_rules(texts: Sequence[str], in_force: Sequence[RulePack] | None = None) -
             span = [row[name] for name in ("column", "start", "end", "score", "category", "note")]
             found[f"{row['rule']}@{row['version']}"].append([place[row["doc_id"]], *span])
     for name, rule in every.items():
-        if rule.screen in NOT_OF_TEXT:
+        if rule.screen in related_cases.SCREENS:
+            names = ("start", "end", "score", "category", "note")
+            rows = [(number, row) for number, text in enumerate(texts) for row in related_cases.found(rule, text)]
+            found[name] += [[number, *(row[name] for name in names)] for number, row in rows]
+        elif rule.screen in NOT_OF_TEXT:
             found[name] += [
                 [number, uri] for number, text in enumerate(texts) for uri in ADDRESSES if _denies(rule, text, uri)
             ]

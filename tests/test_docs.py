@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 
 from corpus_gov import cli, policy, schemas, settlement, signals
+from corpus_gov.relate import suppressed
 from corpus_gov.rules import load_packs, shipped
 
 CHECKOUT = Path(__file__).parent.parent
@@ -59,7 +60,7 @@ def requirements() -> list[str]:
 
 def tables() -> dict[str, pa.Schema]:
     """Every table that a user can read: the fixed ones, what people write, and a family of signals each."""
-    own = {"overrides": settlement.OVERRIDES, "sources": policy.SOURCES}
+    own = {"overrides": settlement.OVERRIDES, "sources": policy.SOURCES, "suppressions": suppressed.SUPPRESSIONS}
     families = {f"signals.{name}": import_module(f"corpus_gov.signals.{name}").SCHEMA for name in signals.families()}
     return schemas.TABLES | own | families
 

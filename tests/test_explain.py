@@ -76,7 +76,8 @@ def test_only_needed_shards_are_read(release, monkeypatch):
     own = {
         n for n in release.run["artefacts"][row["shard"]].values() if n.startswith(("artefacts/sig", "artefacts/fi"))
     }
-    assert {n for n in opened if n.startswith("artefacts/") and n.endswith(".parquet")} == own
+    relations = {release.run["relations"][name] for name in ("edges", "made_of")}
+    assert {n for n in opened if n.startswith("artefacts/") and n.endswith(".parquet")} == own | relations
     assert [capture["outcome"] for capture in facts["captures"]] == ["document", "repeat"]
 
 

@@ -15,7 +15,7 @@ from corpus_gov import policy
 from corpus_gov.errors import IntegrityError, PolicyError
 from corpus_gov.facts import facts
 from corpus_gov.policyfile import read
-from corpus_gov.rules import RulePack
+from corpus_gov.rules import RulePack, load_packs
 from corpus_gov.schemas import DECISIONS, DISPOSITIONS, EDGES, check, field
 
 TODAY = date(2026, 11, 22)
@@ -34,26 +34,37 @@ RULES = {
     "licence.ban": "rights.forbidden",
     "licence.line": "rights.owner",
     "encoding.mojibake_heavy": "A5b",
+    "lines.long_again": "A5b",
+    "reference.evaluation": "A5b",
+    "reference.evaluation_whole": "A5b",
+    "reference.known_bad": "A5b",
+    "reference.suppressed": "A4f",
 }
+# The shipped policies name every rule that they redact.
+PERSONAL = load_packs(["common.pii", "cn.pii", "world.pii"])
+SHIPPED = {rule.id: rule.category for pack in PERSONAL for rule in pack.rules}
 PACKS = tuple(
     RulePack(
         name,
         1,
         tuple(
             rule(id_, category=category, screen=id_.split(".")[0], placeholder="[X]")
-            for id_, category in RULES.items()
+            for id_, category in (SHIPPED | RULES).items()
             if id_.startswith(prefix)
         ),
     )
     for name, prefix in [
-        ("common.pii", "pii.email"),
-        ("cn.pii", "pii.cn_"),
+        ("common.pii", "pii."),
+        ("cn.pii", "none."),
+        ("world.pii", "secret."),
         ("common.keywords", "keywords."),
         ("common.licence", "licence.o"),
         ("cn.licence", "licence.l"),
         ("own.licence", "licence.b"),
         ("common.optout", "optout."),
         ("common.encoding", "encoding."),
+        ("common.lines", "lines."),
+        ("common.reference", "reference."),
     ]
 )
 SOURCE = {"source_id": "s", "kind": "self_collected", "basis": "consent", "status": "valid", "priority": 0}
@@ -130,7 +141,9 @@ def decide(
     of_source = verdicts(judged, in_force)
     standing = policy.standing(in_force, judged, of_source, people, suppressed, TODAY)
     of = pa.array([(clusters or {}).get(doc_id) for doc_id in judged["doc_id"].to_pylist()], pa.string())
-    members = standing.append_column("cluster_id", of).filter(of.is_valid())
+    # Each document has a text of its own: edges alone relate them.
+    members = standing.append_column("cluster_id", of).append_column("text_digest", standing["doc_id"])
+    members = members.filter(of.is_valid())
     elected = policy.elect(in_force, members, EDGES.empty_table() if edges is None else edges)
     decisions = policy.settle(in_force, judged, of_source, elected, elected, people, suppressed, TODAY)
     check(decisions, DECISIONS, "settle")
@@ -238,7 +251,7 @@ def test_clause_over_what_was_not_screened_is_refused() -> None:
 
 def test_redact_rules() -> None:
     """Spans name rules or prefixes of rules in force, each of which has a placeholder."""
-    assert policy.redact_rules(MINE, PACKS) == {"pii.email", "pii.cn_mobile", "pii.cn_resident_id"}
+    assert policy.redact_rules(MINE, PACKS) == {id_ for id_ in SHIPPED if id_.startswith("pii.")}
     with pytest.raises(PolicyError, match=r"^mine.yaml:10: clause 'pii': spans: found no rule 'pii.\*' in force"):
         policy.redact_rules(MINE, PACKS[2:])
     bare = RulePack("common.pii", 1, (rule("pii.email"),))
@@ -370,7 +383,7 @@ def test_member_without_a_verified_edge_stays() -> None:
 
     assert chain["disposition"].to_pylist() == ["keep", "drop", "keep"]
     assert verified["disposition"].to_pylist() == ["keep", "drop", "drop"]
-    assert codes(verified) == [[], ["duplicate"], ["duplicate"]]
+    assert codes(verified) == [[], ["duplicate:quality"], ["duplicate:quality"]]
 
 
 def test_nobody_eligible_means_no_duplicates() -> None:
@@ -379,7 +392,7 @@ def test_nobody_eligible_means_no_duplicates() -> None:
 
     decisions = decide(table, **cluster(table, (0, 1)))
 
-    assert not any("duplicate" in reasons for reasons in codes(decisions))
+    assert not any("duplicate" in code for reasons in codes(decisions) for code in reasons)
     assert decisions["cluster_id"].null_count == 0
 
 
@@ -399,7 +412,9 @@ def test_representative_outside_the_release_is_refused() -> None:
     """Settling an election that was not held among what stands is an error, not a lost document."""
     judged = policy.judge(MINE, known(("keywords.a",), *[()] * 30))
     ids = judged["doc_id"].to_pylist()
-    rows = [{"doc_id": ids[1], "cluster_id": "c", "representative_id": ids[0], "similarity": 10_000}]
+    rows = [
+        {"doc_id": ids[1], "cluster_id": "c", "representative_id": ids[0], "similarity": 10_000, "decided_by": "doc_id"}
+    ]
     elected = pa.Table.from_pylist(rows, schema=policy.DUPLICATES)
 
     with pytest.raises(IntegrityError, match="is a duplicate of one that is not released"):
@@ -446,7 +461,7 @@ def test_override_keeps_a_duplicate() -> None:
 
     assert decisions["disposition"].to_pylist() == ["keep", "keep"]
     assert decisions["representative_id"].null_count == 2
-    assert codes(decisions)[1] == ["duplicate", "override:o1"]
+    assert codes(decisions)[1] == ["duplicate:quality", "override:o1"]
 
 
 def test_expired_override_is_listed_and_ignored() -> None:
@@ -652,7 +667,7 @@ def test_dropped_duplicates_point_to_released_documents(
     edges = {frozenset((row["a"], row["b"])) for row in related["edges"].to_pylist()}
     for row in decisions:
         dropped_for = row["representative_id"]
-        said = any(reason["code"] == "duplicate" for reason in row["reasons"])
+        said = any(reason["code"].startswith("duplicate:") for reason in row["reasons"])
         assert (dropped_for is not None) == (said and row["disposition"] == "drop")
         if dropped_for:
             assert outcome[dropped_for] in policy.RELEASED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import related_cases
 from documents import documents
 
 from corpus_gov.errors import RuleError
@@ -15,6 +16,7 @@ from corpus_gov.kernels import prefilter
 from corpus_gov.relate.optout import denies
 from corpus_gov.rules import MAX_BYTES, Params, Rule, concern, load_pack, load_packs, read_pack, shipped
 from corpus_gov.screens import look
+from corpus_gov.stages import NOT_OF_TEXT
 
 FOLDER = Path(str(shipped()))
 NAMES = sorted(
@@ -53,6 +55,8 @@ def cases(kind: str, *, strict_failure: bool = False) -> list[object]:
 def found_in(rule: Rule, case: str) -> bool:
     if rule.screen == "optout":
         return denies(case.encode(), "https://example.org/", rule.params["agents"])
+    if rule.screen in related_cases.SCREENS:
+        return bool(related_cases.found(rule, case))
     column = rule.params.get("columns", ("text",))[0]
     if rule.params.get("what") == "label":
         declared, used = case.split()
@@ -77,9 +81,7 @@ def test_not_found(rule: Rule, case: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_rule_is_complete(rule: Rule) -> None:
     """Every rule has cases of both kinds, legal references and a screen that exists."""
-    module = import_module(
-        "corpus_gov.relate.optout" if rule.screen == "optout" else f"corpus_gov.screens.{rule.screen}"
-    )
+    module = import_module(f"corpus_gov.{'relate' if rule.screen in NOT_OF_TEXT else 'screens'}.{rule.screen}")
 
     assert rule.hits
     assert rule.misses

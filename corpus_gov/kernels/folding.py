@@ -38,6 +38,12 @@ _OPTIONAL_MARKS: Final = (
 )  # fmt: skip
 # Scripts written without spaces between words: Thai and Lao, Burmese, Khmer.
 _UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF))
+# How each digit from 0 to 9 is written digit by digit: plain, formal and spoken numerals, circles that have no
+# compatibility form. Tens and hundreds (十, 百) make a number of another form and stay words.
+_NUMERALS: Final = (
+    "〇零○◯⓿", "一壹弌幺❶➀➊", "二贰貳弍❷➁➋", "三叁叄參弎❸➂➌", "四肆❹➃➍", "五伍❺➄➎", "六陆陸❻➅➏", "七柒❼➆➐", "八捌❽➇➑",
+    "九玖❾➈➒",
+)  # fmt: skip
 # Only here do single code points of Unicode 3.2 have foldings of their own; elsewhere the table is the identity.
 _FOLDED_BLOCKS: Final = ((0, 0x33FF), (0xA000, 0xABFF), (0xF900, 0xFFFF), (0x10400, 0x1044F), (0x1D400, 0x1D7FF),
                          (0x2F800, 0x2FA1F))  # fmt: skip
@@ -56,6 +62,8 @@ class Folding:
     """Traditional and variant Han characters count as the simplified ones."""
     digits: bool = False
     """Every digit counts as 0."""
+    numerals: bool = False
+    """Chinese numerals and circled digits count as the digits that they stand for: 一三八 is 138."""
 
     def __post_init__(self) -> None:
         """Refuse a unit that no kernel knows."""
@@ -65,7 +73,7 @@ class Folding:
     @property
     def key(self) -> str:
         """Name of this view and of the table's version."""
-        return f"fold{VERSION}-{self.unit}{'-hans' * self.script}{'-digits' * self.digits}"
+        return f"fold{VERSION}-{self.unit}{'-hans' * self.script}{'-digits' * self.digits}{'-numerals' * self.numerals}"
 
 
 @cache
@@ -95,6 +103,9 @@ def table(folding: Folding) -> tuple[np.ndarray, np.ndarray]:
     if folding.script:
         for old, new in simplified().items():
             entries[ord(old)] = SINGLE | ord(new)
+    if folding.numerals:
+        for digit, written in enumerate(_NUMERALS):
+            entries[[ord(one) for one in written]] = entries[ord("0") + (0 if folding.digits else digit)]
     expansions = [0]
     for first, last in _FOLDED_BLOCKS:
         for point in range(first, last + 1):

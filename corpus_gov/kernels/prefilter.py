@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from corpus_gov.errors import SourceError
 from corpus_gov.kernels.columns import Bytes, Offsets, buffers, code_points
+from corpus_gov.kernels.compiling import kernel
 
 LONGEST: Final = 4096
 """Most bytes that one match of a pattern may span."""
@@ -34,6 +35,7 @@ CONTEXT_AFTER: Final = 8
 _WIDEST: Final = 4
 """Bytes of the longest code point in UTF-8."""
 
+_END: Final = r"\Z"
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[\^$]", re.DOTALL)
 _ANCHORS: Final = frozenset(("^", "$", r"\A", r"\b", r"\B", r"\G", r"\z", r"\Z"))
 _AT_MOST = re.compile(r"matches of length (\d+) bytes at most")
@@ -51,7 +53,9 @@ class Gate(NamedTuple):
     expression: str
     """For `re` or `regex`: the pattern with its flags and boundaries."""
     reach: int
-    """Bytes of the longest match of `expression`."""
+    """Bytes between the end of a match of `pattern` and the farthest end of the match of `expression` that is meant."""
+    unbroken: bool = False
+    """No match of `expression` holds white space, a control character or one beyond ASCII."""
 
 
 class Window(NamedTuple):
@@ -65,7 +69,14 @@ class Window(NamedTuple):
 
 
 def gate(
-    pattern: str, *, first: str | None = None, not_before: Sequence[str] = (), not_after: Sequence[str] = ()
+    pattern: str,
+    *,
+    first: str | None = None,
+    not_before: Sequence[str] = (),
+    not_after: Sequence[str] = (),
+    then: Sequence[str] = (),
+    beyond: int = 0,
+    unbroken: bool = False,
 ) -> Gate:
     r"""Prepare a pattern for `windows`.
 
@@ -77,6 +88,10 @@ def gate(
         first: what to scan for in its place, where that is faster; every match of `pattern` must contain one.
         not_before: no match stands directly behind one of these.
         not_after: no match stands directly before one of these.
+        then: every match stands directly before one of these, or at the end of the text; each is short enough to lie
+            in CONTEXT_AFTER code points.
+        beyond: bytes by which a match of `first` may lie outside of the match of `pattern` that it stands for.
+        unbroken: no match holds white space, a control character or one beyond ASCII, so that windows can be small.
 
     Raises:
         PatternError: a pattern is not one that `longest` accepts, or a boundary is no pattern.
@@ -84,7 +99,9 @@ def gate(
     body = f"(?i:{pattern[4:]})" if pattern.startswith("(?i)") else f"(?:{pattern})"
     before = "".join(f"(?<!{one})" for one in not_before)
     after = "".join(f"(?!{one})" for one in not_after)
-    made = Gate(first or pattern, f"(?a){before}{body}{after}", longest(pattern))
+    # The end of a window is none of the text for a match that counts: its gate would have put the end further.
+    behind = f"(?={'|'.join((*then, _END))})" if then else ""
+    made = Gate(first or pattern, f"(?a){before}{body}{behind}{after}", longest(pattern) + beyond, unbroken)
     longest(made.pattern)
     try:
         re.compile(made.expression)
@@ -154,10 +171,16 @@ def windows(column: pa.Array, gates: tuple[Gate, ...]) -> Iterator[Window]:
     if rows.size == 0:
         return
     around = np.array([gate.reach for gate in gates], np.int64)[numbers]
-    starts = np.maximum(ends - around - CONTEXT_BEFORE * _WIDEST, 0)
-    stops = np.minimum(ends + around + CONTEXT_AFTER * _WIDEST, np.diff(offsets)[rows])
+    lefts, rights = np.maximum(ends - around, 0), np.minimum(ends + around, np.diff(offsets)[rows])
+    if (unbroken := np.array([gate.unbroken for gate in gates])[numbers]).any():
+        chosen = np.flatnonzero(unbroken)
+        lefts[chosen], rights[chosen] = _unbroken(
+            data, offsets[rows[chosen]], ends[chosen], lefts[chosen], rights[chosen]
+        )
+    starts = np.maximum(lefts - CONTEXT_BEFORE * _WIDEST, 0)
+    stops = np.minimum(rights + CONTEXT_AFTER * _WIDEST, np.diff(offsets)[rows])
     first = np.ones(rows.size, bool)
-    # Ascending by row, pattern and end, with one reach a gate: a window can overlap only its neighbours.
+    # Ascending by row, pattern and end; both sides of a window ascend with it: it can overlap only its neighbours.
     first[1:] = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1]) | (starts[1:] > stops[:-1])
     last = np.append(first[1:], [True])
     rows, numbers, starts, stops = rows[first], numbers[first], starts[first], stops[last]
@@ -170,6 +193,23 @@ def windows(column: pa.Array, gates: tuple[Gate, ...]) -> Iterator[Window]:
     for i, (row, number, start) in enumerate(zip(rows.tolist(), numbers.tolist(), before.tolist(), strict=True)):
         at = offsets[row]
         yield Window(row, number, start, data[at + starts[i] : at + stops[i]].tobytes().decode())
+
+
+@kernel
+def _unbroken(data, bases, ends, lefts, rights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Move the sides of stretches to the nearest white space, control character or character beyond ASCII."""
+    for i in range(ends.shape[0]):
+        # The last byte of a gate's match is in the match that is meant.
+        at = bases[i] + ends[i] - 1
+        left, right = bases[i] + lefts[i], bases[i] + rights[i]
+        while at > left and data[at - 1] > 0x20 and data[at - 1] < 0x7F:
+            at -= 1
+        lefts[i] = at - bases[i]
+        at = bases[i] + ends[i]
+        while at < right and data[at] > 0x20 and data[at] < 0x7F:
+            at += 1
+        rights[i] = at - bases[i]
+    return lefts, rights
 
 
 def _buffers(column: pa.Array) -> tuple[Bytes, Offsets]:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from corpus_gov.kernels.compiling import kernel
+from corpus_gov.relate.blocks import roots
 from corpus_gov.schemas import CLUSTERS
 
 VERSION: Final = 1
@@ -15,7 +15,7 @@ def clusters(edges: pa.Table) -> pa.Table:
     """Name each component after its smallest doc_id; the same for any order of the edges.
 
     Args:
-        edges: EDGES.
+        edges: EDGES of kinds exact and near; that one document is made of another makes no copies of them.
 
     Returns:
         CLUSTERS, ascending by doc_id; documents without an edge are in none.
@@ -24,8 +24,8 @@ def clusters(edges: pa.Table) -> pa.Table:
     if len(ids) == 0:
         return CLUSTERS.empty_table()
     ends = [_positions(edges[side], ids) for side in ("a", "b")]
-    roots = _roots(len(ids), *ends)
-    return pa.table([ids, ids.take(pa.array(roots))], schema=CLUSTERS)
+    smallest = roots(len(ids), *ends)
+    return pa.table([ids, ids.take(pa.array(smallest))], schema=CLUSTERS)
 
 
 def _positions(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
@@ -33,25 +33,3 @@ def _positions(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
 
     places = pc.index_in(column, value_set=ids).combine_chunks()
     return np.asarray(places).astype(np.int64)
-
-
-@kernel
-def _roots(n, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    parent = np.arange(n)
-    for i in range(a.shape[0]):
-        x, y = a[i], b[i]
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = parent[y]
-        # ids are sorted, so the smaller position is the smaller doc_id: the root does not depend on order.
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
-    for i in range(n):
-        # Parents only point downwards, so everything below i is settled already.
-        parent[i] = parent[parent[i]]
-    return parent

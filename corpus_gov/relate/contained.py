@@ -5,7 +5,6 @@ common in one range of keys (the counts of all ranges add up with `total`), `lik
 and `verify_contained` or `verify_spun` measures them exactly.
 """
 
-from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -20,13 +19,29 @@ from corpus_gov.relate import near
 from corpus_gov.relate.presets import Preset
 from corpus_gov.schemas import SCALE
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 WINDOW: Final = 32
 """Of any so many consecutive shingles at least one is in the sketch."""
 
 CLAUSE_TOKENS: Final = 4
 """Shorter clauses are everywhere."""
+
+LEAST_PASSAGES: Final = 2
+"""A document of fewer keys is a sentence or two: it stands in others for no reason."""
+
+LEAST_CLAUSES: Final = 4
+"""A document of fewer clauses has no order that could have been changed."""
+
+THRESHOLD: Final = 8_000
+"""Least share of the smaller document that the larger one has, in ten-thousandths."""
+
+LIKELY: Final = THRESHOLD // 2
+"""Least share of keys in common of a pair that is measured."""
+
+BUCKET: Final = 32
+ANCHORS: Final = 4
+"""Fewer than of near duplicates: a passage that dozens share is boilerplate, and one holder is enough."""
 
 SKETCHES: Final = pa.schema(
     [pa.field("key", pa.uint64()), pa.field("doc_id", pa.string()), pa.field("size", pa.int64())]
@@ -54,8 +69,7 @@ def passages(doc_id: pa.Array, text: pa.Array, preset: Preset) -> pa.Table:
 
     Source: Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003.
     """
-    hashes, offsets = shingles.shingles(text, preset.folding, preset.shingle)
-    return _sketches(doc_id, *_winnow(hashes, offsets, WINDOW))
+    return _sketches(doc_id, passage_sets(text, preset))
 
 
 def clauses(doc_id: pa.Array, text: pa.Array, preset: Preset) -> pa.Table:
@@ -64,7 +78,7 @@ def clauses(doc_id: pa.Array, text: pa.Array, preset: Preset) -> pa.Table:
     Returns:
         SKETCHES.
     """
-    return _sketches(doc_id, *clause_hashes(text, preset))
+    return _sketches(doc_id, clause_sets(text, preset))
 
 
 def clause_hashes(text: pa.Array, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
@@ -77,8 +91,24 @@ def clause_hashes(text: pa.Array, preset: Preset) -> tuple[np.ndarray, np.ndarra
     return found.hashes, np.searchsorted(found.rows, np.arange(len(text) + 1)).astype(np.int64)
 
 
-def _sketches(doc_id: pa.Array, hashes: np.ndarray, offsets: np.ndarray) -> pa.Table:
-    keys, bounds = jaccard.sets(hashes, offsets)
+def passage_sets(text: pa.Array, preset: Preset) -> Sets:
+    """Return the keys of `passages` for each text."""
+    hashes, offsets = shingles.shingles(text, preset.folding, preset.shingle)
+    return _spread(jaccard.sets(*_winnow(hashes, offsets, WINDOW)))
+
+
+def clause_sets(text: pa.Array, preset: Preset) -> Sets:
+    """Return the keys of `clauses` for each text."""
+    return _spread(jaccard.sets(*clause_hashes(text, preset)))
+
+
+def _spread(sets: Sets) -> Sets:
+    """Move hashes into the upper bits, so that keys spread over all ranges."""
+    return sets[0] << np.uint64(64 - jaccard.HASH_BITS), sets[1]
+
+
+def _sketches(doc_id: pa.Array, sets: Sets) -> pa.Table:
+    keys, bounds = sets
     sizes = np.diff(bounds)
     rows = np.repeat(np.arange(len(sizes)), sizes)
     columns = [pa.array(keys), doc_id.cast(pa.string()).take(pa.array(rows)), pa.array(sizes[rows])]
@@ -102,27 +132,15 @@ def shared(sketches: pa.Table, preset: Preset) -> pa.Table:
     keys, sizes = (np.asarray(sketches[name].combine_chunks()) for name in ("key", "size"))
     size_of = np.zeros(len(ids), np.int64)
     size_of[members] = sizes
-    order = np.lexsort((members, keys))
-    keys, members = keys[order], members[order]
-    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, np.int64)
-    counts = np.diff(np.append(starts, len(keys)))
-    large = counts > preset.bucket
-    digests = _digests(ids, members, starts[large], counts[large])
-    for start, size in zip(starts[large].tolist(), counts[large].tolist(), strict=True):
-        members[start : start + size] = sorted(members[start : start + size].tolist(), key=digests.__getitem__)
-    a, b = near.bucket_pairs(starts, counts, members, preset.bucket, preset.anchors)
-    pairs, times = np.unique(np.minimum(a, b) * len(ids) + np.maximum(a, b), return_counts=True)
-    a, b = np.divmod(pairs, max(len(ids), 1))
-    least = np.minimum(size_of[a], size_of[b])
-    columns = [ids.take(pa.array(a)), ids.take(pa.array(b)), pa.array(times), pa.array(least)]
+    pairs, times = near.bucketed(keys, members, preset.bucket, preset.anchors)
+    a, b = near.unpacked(pairs)
+    columns = [
+        ids.take(pa.array(a)),
+        ids.take(pa.array(b)),
+        pa.array(times),
+        pa.array(np.minimum(size_of[a], size_of[b])),
+    ]
     return pa.table(columns, schema=SHARED)
-
-
-def _digests(ids: pa.Array, members: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> dict[int, bytes]:
-    parts = [members[start : start + size] for start, size in zip(starts, sizes, strict=True)]
-    needed = np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
-    names = ids.take(pa.array(needed)).to_pylist()
-    return {int(n): sha256(name.encode()).digest() for n, name in zip(needed, names, strict=True)}
 
 
 def total(counts: pa.Table) -> pa.Table:
@@ -159,16 +177,14 @@ def verify_contained(pairs: pa.Table, documents: pa.Table, preset: Preset, thres
         threshold: least share of the smaller document's shingles that the other has, in ten-thousandths.
 
     Returns:
-        EDGES of kind contained; similarity is that share. Which of the two is the smaller their lengths tell.
+        EDGES of kind contained: a is inside b, similarity is that share.
 
     Raises:
         SchemaError: a pair names a document that is not there.
     """
     a, b = near.sides(pairs, documents)
     sets = near.shingle_sets(documents["text"].combine_chunks(), preset)
-    share = containment(sets, a, b)
-    kept = (share >= threshold) & (near.similarity(sets, a, sets, b) < preset.threshold)
-    return near.edges(pairs, "contained", share, kept)
+    return _edges(pairs, "contained", measure_contained(sets, a, b, preset), threshold, second_inside(sets, a, b))
 
 
 def verify_spun(pairs: pa.Table, documents: pa.Table, preset: Preset, threshold: int) -> pa.Table:
@@ -181,18 +197,52 @@ def verify_spun(pairs: pa.Table, documents: pa.Table, preset: Preset, threshold:
         threshold: least share of the smaller set of clauses that the other has, in ten-thousandths.
 
     Returns:
-        EDGES of kind spun; similarity is that share.
+        EDGES of kind spun: a is made of b, similarity is that share.
 
     Raises:
         SchemaError: a pair names a document that is not there.
     """
     a, b = near.sides(pairs, documents)
     text = documents["text"].combine_chunks()
-    share = containment(jaccard.sets(*clause_hashes(text, preset)), a, b)
-    sets = near.shingle_sets(text, preset)
-    # What is inside the other as it stands is contained, not spun.
-    same_order = containment(sets, a, b) >= threshold
-    return near.edges(pairs, "spun", share, (share >= threshold) & ~same_order)
+    said, sets = clause_sets(text, preset), near.shingle_sets(text, preset)
+    return _edges(pairs, "spun", measure_spun(said, sets, a, b, threshold), threshold, second_inside(said, a, b))
+
+
+def measure_contained(sets: Sets, a: np.ndarray, b: np.ndarray, preset: Preset) -> np.ndarray:
+    """Measure the share of the smaller document's shingles that the larger one has; 0 for near duplicates.
+
+    Returns:
+        int64 in ten-thousandths.
+    """
+    share = containment(sets, a, b)
+    return np.where(near.similarity(sets, a, sets, b) < preset.threshold, share, 0)
+
+
+def measure_spun(said: Sets, sets: Sets, a: np.ndarray, b: np.ndarray, threshold: int) -> np.ndarray:
+    """Measure the share of the smaller set of clauses that the larger one has; 0 where they stand in the same order.
+
+    Args:
+        said: sets of clauses.
+        sets: sets of shingles of the same documents.
+        a: rows of the first documents.
+        b: rows of the second ones.
+        threshold: what is inside the other by that share of its shingles is contained, not spun.
+
+    Returns:
+        int64 in ten-thousandths.
+    """
+    return np.where(containment(sets, a, b) < threshold, containment(said, a, b), 0)
+
+
+def second_inside(sets: Sets, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Say of which pairs the second document is the smaller; of equal ones it is the second."""
+    sizes = np.diff(sets[1])
+    return np.asarray(sizes[b] <= sizes[a])
+
+
+def _edges(pairs: pa.Table, kind: str, share: np.ndarray, threshold: int, swapped: np.ndarray) -> pa.Table:
+    inner, outer = (pc.if_else(pa.array(swapped), pairs[one], pairs[other]) for one, other in (("b", "a"), ("a", "b")))
+    return near.edges(pa.table([inner, outer], names=["a", "b"]), kind, share, share >= threshold)
 
 
 def containment(sets: Sets, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ block of pairs with the texts of both sides. No edge comes from a hash collision
 threshold, shingle by shingle, are no edges.
 """
 
-from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,12 +23,14 @@ from corpus_gov.schemas import EDGES, SCALE
 if TYPE_CHECKING:
     from datasketch import LeanMinHash
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 BAND_ROWS: Final = pa.schema(
     [pa.field("key", pa.uint64()), pa.field("doc_id", pa.string()), pa.field("text_digest", pa.string())]
 )
 """One row a document and band. Equal keys are a bucket; keys of different bands differ."""
+
+_PAIRS_AT_ONCE: Final = 1 << 22
 
 PAIRS: Final = pa.schema([pa.field("a", pa.string()), pa.field("b", pa.string())])
 """Distinct pairs of doc_ids, a < b, ascending."""
@@ -122,9 +124,7 @@ def candidates(rows: pa.Table, preset: Preset) -> pa.Table:
     """Pair the documents of each bucket.
 
     Copies of one text share every bucket: the one of smallest doc_id stands for them, and exact edges relate the
-    rest, so that a million copies cost no pairs. Of a bucket of at most preset.bucket members all pairs count; of a
-    larger one the pairs with the preset.anchors members of smallest SHA-256(doc_id). So the pairs are a function of
-    the set of documents, whatever its shards and order, and a bucket costs at most anchors × members.
+    rest, so that a million copies cost no pairs. See `bucketed` for which pairs of a bucket count.
 
     Args:
         rows: BAND_ROWS of one range of keys, complete buckets, in any order.
@@ -133,32 +133,59 @@ def candidates(rows: pa.Table, preset: Preset) -> pa.Table:
     Returns:
         PAIRS.
     """
-    ids = pc.unique(rows["doc_id"]).sort()
-    digests = pc.unique(rows["text_digest"])
-    keys = np.asarray(rows["key"].combine_chunks())
-    members = _positions(rows["doc_id"], ids)
-    texts = _positions(rows["text_digest"], digests)
-    order = np.lexsort((members, texts, keys))
-    keys, texts, members = keys[order], texts[order], members[order]
+    firsts = rows.group_by("text_digest").aggregate([("doc_id", "min")]).sort_by("text_digest")
+    nodes = _positions(rows["text_digest"], firsts["text_digest"].combine_chunks())
+    pairs, _ = bucketed(np.asarray(rows["key"].combine_chunks()), nodes, preset.bucket, preset.anchors)
+    ids = firsts["doc_id_min"].combine_chunks()
+    one, other = (ids.take(pa.array(side)) for side in unpacked(pairs))
+    found = pa.table([pc.min_element_wise(one, other), pc.max_element_wise(one, other)], schema=PAIRS)
+    return found.sort_by([("a", "ascending"), ("b", "ascending")])
+
+
+def bucketed(keys: np.ndarray, nodes: np.ndarray, most: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the texts of each bucket.
+
+    Of a bucket of at most `most` texts all pairs count; of a larger one the pairs with the `anchors` of smallest
+    digest. So the pairs are a function of the set of texts, whatever its shards and order, and a bucket costs at most
+    anchors × members.
+
+    Args:
+        keys: uint64, one a row; equal keys are a bucket.
+        nodes: int64, the place of each row's text among all texts in the order of their digests, below 2^32.
+        most: texts of a bucket that gives all pairs.
+        anchors: of a larger one.
+
+    Returns:
+        Distinct pairs, uint64 of the smaller place and the larger, 32 bits each, ascending; and int64, in how many
+        buckets each pair is.
+    """
+    places = np.lexsort((nodes, keys))
+    keys, nodes = keys[places], nodes[places]
     first = np.ones(len(keys), bool)
-    first[1:] = (keys[1:] != keys[:-1]) | (texts[1:] != texts[:-1])
-    keys, members = keys[first], members[first]
-    # Members in the order of their digests, so that the anchors of a bucket are its first.
+    first[1:] = (keys[1:] != keys[:-1]) | (nodes[1:] != nodes[:-1])
+    keys, nodes = keys[first], nodes[first]
     starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, np.int64)
     sizes = np.diff(np.append(starts, len(keys)))
-    members = members.copy()
-    for start, size in zip(starts[sizes > preset.bucket], sizes[sizes > preset.bucket], strict=True):
-        members[start : start + size] = _by_digest(members[start : start + size], ids)
-    a, b = bucket_pairs(starts, sizes, members, preset.bucket, preset.anchors)
-    low, high = np.minimum(a, b).astype(np.uint64), np.maximum(a, b).astype(np.uint64)
-    pairs = np.unique(low << np.uint64(32) | high)
-    sides = (pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF))
-    return pa.table([ids.take(pa.array(side)) for side in sides], schema=PAIRS)
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+    found, counts = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    # Some millions of pairs at a time: most are in several buckets, and only distinct ones are kept.
+    totals = np.cumsum(_pair_counts(sizes, most, anchors)) // _PAIRS_AT_ONCE
+    for low, high in pairwise([*np.searchsorted(totals, np.unique(totals)), len(sizes)]):
+        a, b = bucket_pairs(starts[low:high], sizes[low:high], nodes, most, anchors)
+        more, times = np.unique(a.astype(np.uint64) << np.uint64(32) | b.astype(np.uint64), return_counts=True)
+        found, counts = np.concatenate([found, more]), np.concatenate([counts, times])
+    found, inverse = np.unique(found, return_inverse=True)
+    return found, np.bincount(inverse, weights=counts, minlength=len(found)).astype(np.int64)
 
 
-def _by_digest(members: np.ndarray, ids: pa.Array) -> np.ndarray:
-    digests = [sha256(doc_id.encode()).digest() for doc_id in ids.take(pa.array(members)).to_pylist()]
-    return members[sorted(range(len(digests)), key=digests.__getitem__)]
+def unpacked(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both places of the pairs of `bucketed`."""
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _pair_counts(sizes: np.ndarray, most: int, anchors: int) -> np.ndarray:
+    heads_of = np.where(sizes <= most, sizes, anchors)
+    return np.asarray(heads_of * sizes - heads_of * (heads_of + 1) // 2)
 
 
 def _positions(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:

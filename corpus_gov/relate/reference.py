@@ -1,10 +1,11 @@
-"""Overlap with reference sets: evaluation sets, known-bad texts, and the suppression list.
+"""Overlap with reference sets: evaluation sets, that nothing may be trained on, and texts that are known to be bad.
 
-Evaluation sets and known-bad texts are indexed by their n-grams (13 tokens, and 8 for short items). The suppression
-list keeps no text and no signature, only keyed band values: without the key nobody can test a guess against it.
+A set is indexed by the n-grams of its items: runs of n tokens of the matching view, so that case, width, punctuation
+and traditional characters hide nothing. `overlaps` measures how much of an item a document has, `compare` makes
+findings of it, with the passages that the two share. Nothing here keeps a text: an index holds hashes.
 """
 
-import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,148 +13,252 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov.kernels import jaccard, shingles
+from corpus_gov.errors import SchemaError
+from corpus_gov.kernels import pieces, shingles
 from corpus_gov.kernels.compiling import kernel
 from corpus_gov.kernels.folding import Folding
-from corpus_gov.relate import near
-from corpus_gov.relate.presets import Preset
-from corpus_gov.schemas import SCALE
+from corpus_gov.rules import Rule, RulePack, check_params
+from corpus_gov.schemas import FINDINGS, SCALE
 
-VERSION: Final = 1
+VERSION: Final = 2
+
+VIEW: Final = Folding()
+
+MADE_BY: Final = (VERSION, pieces.VERSION, shingles.VERSION, VIEW.key)
+"""What decides overlaps beside the texts, the set and the rules."""
 
 NGRAMS: Final = (13, 8)
 """Lengths in tokens: 13 as GPT-3's and RedPajama's decontamination, 8 for items that are shorter."""
 
+KINDS: Final = ("evaluation", "known_bad")
+
+INDEX: Final = pa.schema([pa.field("key", pa.uint64()), pa.field("item", pa.int64())])
+"""The distinct n-grams of each item, ascending by both; items are numbered in the order of the set."""
+
+SIZES: Final = pa.schema([pa.field("size", pa.int64())])
+"""Distinct n-grams of each item; 0 where it has no token."""
+
 OVERLAPS: Final = pa.schema(
     [
-        pa.field("doc_id", pa.string()),
-        pa.field("reference_id", pa.string()),
+        pa.field("row", pa.int64()),
+        pa.field("item", pa.int64()),
         pa.field("shared", pa.int64()),
-        pa.field("share_of_reference", pa.int32()),
+        pa.field("share_of_item", pa.int32()),
         pa.field("share_of_document", pa.int32()),
     ]
 )
-"""Distinct n-grams that a document and an item of a reference set share, and their shares in ten-thousandths;
-ascending by doc_id and reference_id."""
+"""Distinct n-grams that a document and an item share; the share of the item's in ten-thousandths, and that of all
+n-grams of the document, repeats included. Ascending by row and item."""
 
-SUPPRESSED: Final = pa.schema([pa.field("row", pa.int64()), pa.field("bands", pa.int64())])
-"""Rows of a table of documents that share bands with a suppressed one, and how many."""
-
-_FILTER_BITS: Final = 24
+_FILTER_BITS: Final = (16, 30)
 
 
 @dataclass(frozen=True)
 class References:
     """The n-grams of a reference set."""
 
-    ids: pa.Array
-    """string, m items."""
     n: int
-    folding: Folding
     keys: np.ndarray
-    """uint64, distinct within an item, ascending over all."""
+    """uint64, ascending."""
     items: np.ndarray
     """int64, the item of each key."""
     sizes: np.ndarray
-    """int64, m: distinct n-grams of each item; 0 where an item has no token."""
+    """int64, one an item."""
     filter: np.ndarray
     """uint8: a bit for each value that the upper bits of a key take, so that most n-grams are never searched for."""
+    shift: np.uint64
 
 
-def index(ids: pa.Array, text: pa.Array, n: int, folding: Folding) -> References:
+@dataclass(frozen=True)
+class Kind:
+    """What a rule of screen `reference` looks for in a set."""
+
+    rule: Rule
+    kind: str
+    share: int
+    """In ten-thousandths."""
+
+
+def kinds(rules: RulePack) -> tuple[Kind, ...]:
+    """Read the rules about reference sets; those about the suppression list are left to relate/suppressed.py.
+
+    Params: kind (of the set: evaluation or known_bad) and share (least share of an item's n-grams that the document
+    has).
+
+    Raises:
+        RuleError: params are missing, unknown or out of range.
+    """
+    found = []
+    for rule in rules.rules:
+        if rule.params.get("kind") == "suppressed":
+            continue
+        check_params(rule, {"kind": str, "share": float}, {})
+        kind, share = rule.params["kind"], rule.params["share"]
+        if kind not in KINDS or not 0 < share <= 1:
+            raise rule.error(
+                f"found kind {kind!r} and share {share!r}, expected one of {KINDS!r} or 'suppressed', and a share "
+                "above 0 and at most 1; correct them"
+            )
+        found.append(Kind(rule, kind, round(SCALE * share)))
+    return tuple(found)
+
+
+def index(text: pa.Array, n: int) -> tuple[pa.Table, pa.Table]:
     """Index a reference set.
 
-    An item of fewer than n tokens is its own n-gram: it is found only where a document is nothing else. Index short
-    items with a smaller n as well.
+    An item of fewer than n tokens is its own n-gram: it is found only where a document is nothing else. Name a set
+    with short items twice, with a smaller n as well.
 
     Args:
-        ids: string, m names.
         text: string or large_string, m texts.
         n: tokens of an n-gram.
-        folding: the matching view; that of digits as well makes sums match.
+
+    Returns:
+        INDEX, and SIZES of m rows.
     """
-    keys, offsets = jaccard.sets(*shingles.shingles(text, folding, n))
-    sizes = np.diff(offsets)
-    order = np.argsort(keys, kind="stable")
-    present = np.zeros(1 << _FILTER_BITS, np.bool_)
-    present[keys >> np.uint64(jaccard.HASH_BITS - _FILTER_BITS)] = True
-    items = np.repeat(np.arange(len(sizes)), sizes)
-    return References(ids.cast(pa.string()), n, folding, keys[order], items[order], sizes, np.packbits(present))
+    hashes, offsets = shingles.shingles(text, VIEW, n)
+    items = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((items, hashes))
+    keys, items = hashes[order], items[order]
+    new = np.ones(len(keys), bool)
+    new[1:] = (keys[1:] != keys[:-1]) | (items[1:] != items[:-1])
+    sizes = np.bincount(items[new], minlength=len(offsets) - 1).astype(np.int64)
+    return pa.table([keys[new], items[new]], schema=INDEX), pa.table([sizes], schema=SIZES)
 
 
-def overlaps(doc_id: pa.Array, text: pa.Array, references: References) -> pa.Table:
-    """Find the items whose n-grams documents have.
+def prepare(index: pa.Table, sizes: pa.Table, n: int) -> References:
+    """Make an index ready to be searched; arguments as `index` gave them."""
+    keys = np.asarray(index["key"])
+    least, most = _FILTER_BITS
+    bits = min(most, max(least, len(keys).bit_length() + 4))
+    shift = np.uint64(64 - bits)
+    present = np.zeros(1 << bits, np.bool_)
+    present[keys >> shift] = True
+    return References(n, keys, np.asarray(index["item"]), np.asarray(sizes["size"]), np.packbits(present), shift)
+
+
+def overlaps(text: pa.Array, references: References) -> pa.Table:
+    """Find the items whose n-grams texts have.
+
+    Returns:
+        OVERLAPS; which share is too much the rules say.
+    """
+    return _Met.look(text, references).overlaps
+
+
+def compare(documents: pa.Table, references: References, name: str, of: Sequence[Kind]) -> pa.Table:
+    """Make findings of what documents share with a set: one for each passage.
+
+    A passage is a run of n-grams of items whose share the rule asks for; n-grams that touch make one passage. The
+    score is the largest share of an item in it, and the note names that item by set and number, the first being 0.
 
     Args:
-        doc_id: string, n rows.
-        text: string or large_string, n rows, at most jaccard.BLOCK.
+        documents: doc_id, text_digest and text.
         references: the set.
+        name: of the set.
+        of: the rules about its kind.
 
     Returns:
-        OVERLAPS; which share is too much the policy says.
+        FINDINGS, by rule, then document and start.
     """
-    keys, offsets = jaccard.sets(*shingles.shingles(text, references.folding, references.n))
-    places = _present(keys, references.filter, np.uint64(jaccard.HASH_BITS - _FILTER_BITS))
-    first = np.searchsorted(references.keys, keys[places], "left")
-    found = np.searchsorted(references.keys, keys[places], "right") - first
-    rows = np.repeat(np.searchsorted(offsets, places, "right") - 1, found)
-    # The keys of all hits: each first one and those that follow it.
-    steps = np.arange(int(found.sum())) - np.repeat(np.cumsum(found) - found, found)
-    items = references.items[np.repeat(first, found) + steps]
-    pairs, shared = np.unique(rows * max(len(references.ids), 1) + items, return_counts=True)
-    rows, items = np.divmod(pairs, max(len(references.ids), 1))
+    text = documents["text"].combine_chunks()
+    met = _Met.look(text, references)
+    parts = [_findings(documents, text, met, references, name, kind) for kind in of]
+    return pa.concat_tables([FINDINGS.empty_table(), *parts])
+
+
+@dataclass(frozen=True)
+class _Met:
+    """The n-grams of texts that items have, one row an n-gram and item."""
+
+    rows: np.ndarray
+    numbers: np.ndarray
+    """The n-gram's number in its text."""
+    items: np.ndarray
+    overlaps: pa.Table
+
+    @classmethod
+    def look(cls, text: pa.Array, references: References) -> "_Met":
+        hashes, offsets = shingles.shingles(text, VIEW, references.n)
+        places = _present(hashes, references.filter, references.shift)
+        first = np.searchsorted(references.keys, hashes[places], "left")
+        found = np.searchsorted(references.keys, hashes[places], "right") - first
+        rows = np.repeat(np.searchsorted(offsets, places, "right") - 1, found)
+        # The keys of all hits: each first one and those that follow it.
+        steps = np.arange(int(found.sum())) - np.repeat(np.cumsum(found) - found, found)
+        at = np.repeat(first, found) + steps
+        items, numbers = references.items[at], np.repeat(places, found) - offsets[rows]
+        return cls(rows, numbers, items, _shares(rows, at, references, offsets))
+
+
+def _shares(rows: np.ndarray, at: np.ndarray, references: References, offsets: np.ndarray) -> pa.Table:
+    """Count distinct n-grams by document and item; `at` is the place of each in the index."""
+    m = max(len(references.sizes), 1)
+    pairs = rows * m + references.items[at]
+    order = np.lexsort((at, pairs))
+    pairs, at = pairs[order], at[order]
+    new = np.ones(len(pairs), bool)
+    new[1:] = pairs[1:] != pairs[:-1]
+    distinct = new.copy()
+    distinct[1:] |= at[1:] != at[:-1]
+    starts = np.flatnonzero(new)
+    shared = np.add.reduceat(distinct.astype(np.int64), starts) if len(starts) else np.zeros(0, np.int64)
+    every = np.diff(np.append(starts, len(pairs)))
+    rows, items = np.divmod(pairs[starts], m)
     columns = [
-        doc_id.cast(pa.string()).take(pa.array(rows)),
-        references.ids.take(pa.array(items)),
-        pa.array(shared, pa.int64()),
-        pa.array(SCALE * shared // np.maximum(references.sizes[items], 1), pa.int32()),
-        pa.array(SCALE * shared // np.maximum(np.diff(offsets)[rows], 1), pa.int32()),
+        rows,
+        items,
+        shared,
+        SCALE * shared // np.maximum(references.sizes[items], 1),
+        SCALE * every // np.maximum(np.diff(offsets)[rows], 1),
     ]
-    order = [("doc_id", "ascending"), ("reference_id", "ascending")]
-    return pa.table(columns, schema=OVERLAPS).sort_by(order)
+    return pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, OVERLAPS, strict=True)], schema=OVERLAPS)
 
 
-def keyed_bands(signatures: pa.FixedSizeListArray, preset: Preset, key: bytes) -> pa.FixedSizeListArray:
-    """Key the bands of minhash signatures for the suppression list.
+def _findings(
+    documents: pa.Table, text: pa.Array, met: _Met, references: References, name: str, kind: Kind
+) -> pa.Table:
+    pairs = met.overlaps.filter(pc.greater_equal(met.overlaps["share_of_item"], kind.share))
+    m = max(len(references.sizes), 1)
+    wanted = np.asarray(pairs["row"]) * m + np.asarray(pairs["item"])
+    mine = np.isin(met.rows * m + met.items, wanted)
+    rows, numbers, items = met.rows[mine], met.numbers[mine], met.items[mine]
+    shares = np.asarray(pairs["share_of_item"])[np.searchsorted(wanted, rows * m + items)]
+    order = np.lexsort((numbers, rows))
+    rows, numbers, items, shares = rows[order], numbers[order], items[order], shares[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (numbers[1:] > numbers[:-1] + references.n)
+    heads = np.flatnonzero(new)
+    tails = np.append(heads, len(rows))[1:] - 1
+    # In each passage the largest share first, then the first item.
+    best = np.lexsort((items, -shares, np.cumsum(new)))[heads] if len(heads) else heads
+    starts, ends = _code_points(text, rows[heads], numbers[heads], numbers[tails] + references.n)
+    n, row = len(heads), pa.array(rows[heads])
+    columns = {
+        "doc_id": documents["doc_id"].take(row),
+        "text_digest": documents["text_digest"].take(row),
+        "rule": pa.repeat(pa.scalar(kind.rule.id), n),
+        "version": pa.repeat(pa.scalar(kind.rule.version, pa.int32()), n),
+        "column": pa.repeat(pa.scalar("text"), n),
+        "start": starts,
+        "end": ends,
+        "score": pa.array(shares[best], pa.int32()),
+        "category": pa.repeat(pa.scalar(kind.rule.category), n),
+        "note": pc.binary_join_element_wise(name, pa.array(items[best]).cast(pa.string()), "#"),
+    }
+    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in FINDINGS], schema=FINDINGS)
 
-    Args:
-        signatures: n rows.
-        preset: as for the signatures; its key is hashed with each band.
-        key: secret.
 
-    Returns:
-        fixed_size_list<binary>[bands] of HMAC-SHA256, 16 bytes each, n rows; null where a signature is.
-    """
-    bands = near.band_keys(near.matrix(signatures), preset.bands, preset.rows)
-    start = hmac.new(key, preset.signature_key.encode() + b"\0" + preset.name.encode() + b"\0", "sha256")
-    values = []
-    for band in bands.reshape(-1).astype(">u8"):
-        keyed = start.copy()
-        keyed.update(band.tobytes())
-        values.append(keyed.digest()[:16])
-    mask = pa.array(np.asarray(signatures.is_null()))
-    return pa.FixedSizeListArray.from_arrays(pa.array(values, pa.binary()), preset.bands, mask=mask)
-
-
-def suppressed(bands: pa.FixedSizeListArray, listed: pa.Array) -> pa.Table:
-    """Find documents that share bands with a suppressed one.
-
-    A shared band is no proof: such documents are quarantined, never dropped.
-
-    Args:
-        bands: of `keyed_bands`, n rows.
-        listed: binary, every keyed band of the list.
-
-    Returns:
-        SUPPRESSED, ascending by row.
-    """
-    width = bands.type.list_size
-    values = bands.values.slice(bands.offset * width, len(bands) * width)
-
-    hits = np.asarray(pc.is_in(values, value_set=listed)).reshape(len(bands), width).sum(axis=1)
-    hits[np.asarray(bands.is_null())] = 0
-    rows = np.flatnonzero(hits)
-    return pa.table([pa.array(rows), pa.array(hits[rows])], schema=SUPPRESSED)
+def _code_points(text: pa.Array, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[pa.Array, pa.Array]:
+    """Turn the first token of each passage, and one past its last, into code points of its text."""
+    hit = np.unique(rows)
+    starts, stops, bounds = pieces.token_spans(text.take(pa.array(hit)), VIEW)
+    place = np.searchsorted(hit, rows)
+    if len(rows) and int((first - np.diff(bounds)[place]).max()) >= 0:
+        raise SchemaError("reference: an n-gram stands behind the last token of its text; report this as a bug")
+    # A text of fewer tokens than an n-gram is one n-gram.
+    end = np.minimum(last, np.diff(bounds)[place]) + bounds[place] - 1
+    return pa.array(starts[bounds[place] + first]), pa.array(stops[end])
 
 
 @kernel

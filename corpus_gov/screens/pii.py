@@ -1,52 +1,39 @@
 """Personal data by form: Presidio recognisers with validators of our own, behind a gate."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from corpus_gov.kernels import prefilter
-from corpus_gov.rules import Rule, RulePack, check_params
+from corpus_gov import exposure
+from corpus_gov.forms import Form, forms
+from corpus_gov.kernels import prefilter, views
+from corpus_gov.rules import RulePack
 from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
 
 if TYPE_CHECKING:
     from corpus_gov.recognisers import Recogniser
 
-VERSION: Final = 1
-LIBRARIES: Final = ("presidio-analyzer", "regex", "hyperscan")
-
-_NEEDED: Final = {"pattern": str, "score": float}
-_OPTIONAL: Final = {
-    "first": str,
-    "not_before": tuple,
-    "not_after": tuple,
-    "validator": str,
-    "allowed": tuple,
-    "refused": tuple,
-    "context": tuple,
-    "context_score": float,
-}
-
-Validator = Callable[[str, Rule], bool | None]
-"""True: certainly one. False: certainly none. None: the form is all there is to go by."""
+VERSION: Final = 2
+LIBRARIES: Final = ("presidio-analyzer", "hyperscan", "phonenumbers", "python-stdnum")
 
 
 def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     """Find personal data in every text column.
 
-    The value itself is not kept. In the column uri it is found percent-encoded as well. Numbers are found in ASCII
-    digits, with or without spaces and hyphens; other digits, and addresses with spelled-out signs, are left to rules
-    that normalise first.
+    The value itself is not kept. Texts are read in the reading view (kernels/views.py), so that full-width, circled
+    and invisible characters hide nothing; rules that say so (`spelled`) also read numbers that are written in Chinese
+    numerals or pulled apart. In the column uri a value is found percent-encoded as well. A value that lies inside of
+    a surer one is not found: the surer one is what it is part of.
 
     Args:
         documents: DOCUMENTS, n rows; reads the TEXT_COLUMNS.
-        rules: those with `screen: pii`. params: `pattern` and the boundaries `not_before`, `not_after`; `first`, a
-            cheaper pattern that every match contains; `score` of the bare form, 0 to 1, and `context_score` where a
-            word of `context` stands near; `validator` with the texts that it has `allowed` or `refused`.
+        rules: those with `screen: pii`; params are explained in docs/rules.md.
 
     Returns:
         FINDINGS, 0 or more rows, by document, column, span and rule; a score of 1 where a check digit holds.
@@ -54,28 +41,106 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     Raises:
         RuleError: a rule has params that this screen does not read, or a pattern that needs more than linear time.
 
-    Source: GB 11643-1999 (resident identity number), ISO 7064 (mod 11-2).
+    Source: the standards that the rules name.
     """
-    return findings(documents, _hits(documents, rules))
-
-
-def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
+    together = exposure.exposures(rules)
+    hits: list[Hit] = []
     for column in TEXT_COLUMNS:
-        yield from everywhere(documents, column, partial(_found, column, rules))
+        found = everywhere(documents, column, partial(found_in, column, rules))
+        kept = [hit for _, same in _by_row(found) for hit in surest(same)]
+        hits += kept
+        if together:
+            texts = documents.column(column)
+            for row, same in _by_row(kept):
+                hits += exposure.look(together, list(same), texts[row])
+    return findings(documents, hits)
 
 
-def _found(column: str, rules: RulePack, texts: pa.Array) -> Iterator[Hit]:
-    for window in prefilter.windows(texts, _gates(rules)):
-        recogniser = _recognisers(rules)[window.gate]
-        for match in recogniser.expression.finditer(window.text):
-            if (score := recogniser.score(match)) is not None:
-                start, end = window.start + match.start(), window.start + match.end()
-                yield Hit(window.row, column, start, end, recogniser.rule, score)
+def found_in(column: str, rules: RulePack, texts: pa.Array) -> Iterator[Hit]:
+    """Find the values of all rules in texts, each rule by itself: what lies inside of what is left in.
+
+    Args:
+        column: what hits name.
+        rules: of this screen.
+        texts: string or large_string; `row` of a hit counts them.
+
+    Yields:
+        Hits in code points of the texts, each value of a rule once.
+    """
+    seen = views.view(texts)
+    best: defaultdict[tuple[int, int, int], dict[int, float]] = defaultdict(dict)
+    for row, start, end, number, score in (*_plain(rules, seen.text), *_spelled(rules, seen.text)):
+        scores = best[row, start, end]
+        scores[number] = max(score, scores.get(number, 0))
+    sights = forms(rules)
+    origin: tuple[int, tuple[list[int], list[int]]] = (-1, ([], []))
+    for (row, start, end), scores in sorted(best.items()):
+        begin, stop = start, end
+        if seen.shorter[row]:
+            if origin[0] != row:
+                begins, ends = views.origins(texts, row)
+                origin = (row, (begins.tolist(), ends.tolist()))
+            begin, stop = origin[1][0][start], origin[1][1][end - 1]
+        for number, score in sorted(scores.items()):
+            yield Hit(row, column, begin, stop, sights[number].rule, score)
+
+
+def surest(hits: Iterable[Hit]) -> list[Hit]:
+    """Leave out the hits of one text that lie inside of a surer one."""
+    kept: list[Hit] = []
+    around: list[Hit] = []
+    # What holds a hit comes before it; of equal spans the surest comes first.
+    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end, -(hit.score or 0), hit.rule.id)):
+        around = [one for one in around if one.end > hit.start]
+        if not any(one.end >= hit.end and (one.score or 0) > (hit.score or 0) for one in around):
+            kept.append(hit)
+        around.append(hit)
+    return kept
+
+
+def _by_row(hits: Iterable[Hit]) -> Iterator[tuple[int, Iterator[Hit]]]:
+    return groupby(sorted(hits, key=attrgetter("row")), key=attrgetter("row"))
+
+
+def _plain(rules: RulePack, seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
+    # Looked up once: the hash of a pack is that of all it says.
+    places, gates = _places(rules), _gates(rules)
+    recognisers: tuple[Recogniser, ...] | None = None
+    for window in prefilter.windows(seen, gates):
+        number, form = places[window.gate]
+        recognisers = recognisers or _recognisers(rules)
+        for one in recognisers[number].look(form, window.text):
+            yield window.row, window.start + one.start, window.start + one.end, number, one.score
+
+
+def _spelled(rules: RulePack, seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
+    readings = views.readings(seen)
+    if not readings:
+        return
+    texts = pa.array([reading.text for reading in readings], pa.large_string())
+    places, gates, recognisers = _places(rules, spelled=True), _gates(rules, spelled=True), _recognisers(rules)
+    for window in prefilter.windows(texts, gates):
+        reading = readings[window.row]
+        number, form = places[window.gate]
+        for one in recognisers[number].look(form, window.text):
+            if span := views.span(reading, window.start + one.start, window.start + one.end):
+                yield reading.row, *span, number, one.score
 
 
 @cache
-def _gates(rules: RulePack) -> tuple[prefilter.Gate, ...]:
-    return tuple(_gate(rule) for rule in rules.rules)
+def _places(rules: RulePack, *, spelled: bool = False) -> tuple[tuple[int, Form], ...]:
+    """Return for each gate the number of its rule and the form."""
+    return tuple(
+        (number, form)
+        for number, sight in enumerate(forms(rules))
+        for form in sight.forms
+        if form.spelled or not spelled
+    )
+
+
+@cache
+def _gates(rules: RulePack, *, spelled: bool = False) -> tuple[prefilter.Gate, ...]:
+    return tuple(form.gate for _, form in _places(rules, spelled=spelled))
 
 
 @cache
@@ -83,43 +148,4 @@ def _recognisers(rules: RulePack) -> tuple["Recogniser", ...]:
     # Presidio brings spaCy along: more than a second, which only a text with a candidate is worth.
     from corpus_gov.recognisers import Recogniser  # noqa: PLC0415
 
-    validators = (VALIDATORS.get(rule.params.get("validator", "")) for rule in rules.rules)
-    return tuple(map(Recogniser, rules.rules, _gates(rules), validators))
-
-
-def _gate(rule: Rule) -> prefilter.Gate:
-    check_params(rule, _NEEDED, _OPTIONAL)
-    if (validator := rule.params.get("validator")) and validator not in VALIDATORS:
-        raise rule.error(f"unknown validator {validator!r}; expected one of {sorted(VALIDATORS)!r}")
-    asked = ("context", "context_score") if "context" in rule.params else ()
-    if missing := {*asked, *_READS.get(validator or "", ())} - rule.params.keys():
-        raise rule.error(f"params lack {sorted(missing)!r}, which go with its validator or context; add them")
-    optional = {key: rule.params[key] for key in ("first", "not_before", "not_after") if key in rule.params}
-    try:
-        return prefilter.gate(rule.params["pattern"], **optional)
-    except prefilter.PatternError as error:
-        raise rule.error(f"params.pattern: {error}") from error
-
-
-def _resident_id(value: str, rule: Rule) -> bool:
-    """Check province (params.allowed), calendar date and the ISO 7064 mod 11-2 check character."""
-    digits = re.sub(r"[ -]", "", value).upper()
-    try:
-        date(int(digits[6:10]), int(digits[10:12]), int(digits[12:14]))
-    except ValueError:
-        return False
-    # mod 11-2: the character at place i from the right weighs 2^i, X counts ten, the sum is 1 modulo 11.
-    total = sum((10 if digit == "X" else int(digit)) << i for i, digit in enumerate(reversed(digits)))
-    return total % 11 == 1 and digits[:2] in rule.params["allowed"]
-
-
-def _email(value: str, rule: Rule) -> bool | None:
-    """Refuse last labels that are file name endings (params.refused), empty labels and labels with outer hyphens."""
-    labels = value.rpartition("@")[2].lower().split(".")
-    if labels[-1] in rule.params["refused"] or any(label.startswith("-") or label.endswith("-") for label in labels):
-        return False
-    return None
-
-
-VALIDATORS: Final[Mapping[str, Validator]] = {"iso7064_mod11_2": _resident_id, "email": _email}
-_READS: Final[Mapping[str, tuple[str, ...]]] = {"iso7064_mod11_2": ("allowed",), "email": ("refused",)}
+    return tuple(map(Recogniser, forms(rules)))

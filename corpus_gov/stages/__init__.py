@@ -3,7 +3,9 @@
 Every function here may run twice, on any worker, in any order: it reads what is named in its task, puts
 content-addressed artefacts and returns counts. Nothing here decides what runs; that is `pipeline`.
 
-    reading   inputs -> shards            looking   shards -> signals, findings, keys, edges
+    reading   inputs -> shards            looking   shards -> signals, findings, keys, exact edges
+    relating  keys -> candidate pairs, values of pairs
+    repeating lines -> findings           comparing reference sets -> findings
     judging   facts -> judgements         settling  judgements -> decisions, clean documents, manifest
 """
 
@@ -30,8 +32,9 @@ from corpus_gov.store import Store, open_store
 FAMILIES: Final = ("quality", "language")
 """Modules of corpus_gov.signals that every document is measured by."""
 
-NOT_OF_TEXT: Final = ("optout",)
-"""Rules of these screens look at snapshots, not at documents (relate/optout.py)."""
+NOT_OF_TEXT: Final = ("optout", "lines", "reference")
+"""Rules of these screens look at more than a document, and so are modules of `relate`: at snapshots, at the lines of
+all documents, at reference sets."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Context:
     """name@version:digest of each of `packs`, in their order; empty is not pinned."""
     policy_digest: str = ""
     """Of the policy; empty is not pinned."""
+    near: str = "default"
+    """Preset of near duplicates (relate/presets.py); "none" looks for none."""
 
     def with_refs(self) -> Self:
         """Return this context pinned to what rules and policy say at this moment.

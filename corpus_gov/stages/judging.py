@@ -13,6 +13,7 @@ from corpus_gov.relate.optout import optout, origins
 from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
 from corpus_gov.stages import Context, Done, Shard, read_shard
 from corpus_gov.stages.looking import artefact_names
+from corpus_gov.stages.relating import preset_of
 from corpus_gov.store import Store
 
 
@@ -27,6 +28,8 @@ class JudgeTask:
     clusters: str | None
     oldest: str | None
     run_key: str
+    related: tuple[str, ...] = ()
+    """Names of findings that rest on more than the shard."""
 
 
 META: Final = (
@@ -50,9 +53,11 @@ def judge_shard(task: JudgeTask) -> Done:
         documents = documents.set_column(place, field, oldest_capture(store, task.oldest, documents))
         names = artefact_names(context, task.shard)
         measured = {family: artefacts.get(store, names[f"signals.{family}"]) for family in context.families}
-        found = findings_of(store, context, task.shard)
+        found = findings_of(store, context, task.shard, task.related)
         optouts = _optouts(store, context, documents, task.snapshots)
-        known = facts(documents, measured, found, optouts, task.source, context.rule_packs())
+        looked = task.clusters is not None and preset_of(context) is not None
+        made_of = artefacts.get(store, artefacts.made_of_name(task.clusters or "")) if looked else None
+        known = facts(documents, measured, found, optouts, task.source, context.rule_packs(), made_of)
         judged = policy.judge(in_force, known)
         artefacts.put(store, name, artefacts.encode(_with_facts(judged, known)))
         artefacts.put(store, members_name, artefacts.encode(_members(store, task.clusters, judged, documents)))
@@ -92,10 +97,11 @@ def _members(store: Store, clusters: str | None, judged: pa.Table, documents: pa
     return rows.append_column("text_digest", documents["text_digest"].filter(mine))
 
 
-def findings_of(store: Store, context: Context, shard: Shard) -> pa.Table:
-    """Read all findings of a shard."""
+def findings_of(store: Store, context: Context, shard: Shard, related: Iterable[str] = ()) -> pa.Table:
+    """Read all findings of a shard, with those that rest on more than the shard and are named."""
     names = artefact_names(context, shard)
-    parts = [artefacts.get(store, names[f"findings.{screen}"]) for screen in context.screens()]
+    of_screens = [names[f"findings.{screen}"] for screen in context.screens()]
+    parts = [artefacts.get(store, name) for name in (*of_screens, *related)]
     return pa.concat_tables([FINDINGS.empty_table(), *parts])
 
 

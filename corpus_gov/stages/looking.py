@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,7 +14,8 @@ from corpus_gov import artefacts, screens, seal, signals
 from corpus_gov.engine import split_by_range
 from corpus_gov.relate import exact
 from corpus_gov.schemas import FINDINGS
-from corpus_gov.stages import Context, Done, Shard, batches, read_shard
+from corpus_gov.stages import Context, Done, Shard, batches, read_shard, relating
+from corpus_gov.store import Store
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
         made_from = [content, module.VERSION, pack.digest, seal.key_id(context.keys().seal)]
         names[f"findings.{screen}"] = artefacts.name(f"findings.{screen}", *made_from, libraries=module.LIBRARIES)
     names["keys.exact"] = artefacts.name("keys.exact", content, exact.VERSION)
+    if preset := relating.preset_of(context):
+        names |= relating.artefact_names(content, preset)
     return names
 
 
@@ -52,20 +56,22 @@ def build_shard(task: BuildTask) -> Done:
     rebuilt = tuple(names[kind] for kind, whole in state.items() if whole is None)
     seconds = dict.fromkeys(wanted, 0.0)
     if wanted:
-        parts: dict[str, list[pa.RecordBatch]] = {kind: [] for kind in wanted}
+        parts: dict[str, list[Any]] = {kind: [] for kind in wanted}
         for documents in batches(read_shard(store, task.shard, "documents")):
             for kind in wanted:
                 start = time.perf_counter()
                 parts[kind].append(_look(kind, documents, task.context))
                 seconds[kind] += time.perf_counter() - start
         for kind in wanted:
-            artefacts.put(store, names[kind], _encode_parts(kind, parts[kind]))
+            _put(store, names[kind], kind, parts[kind])
     return Done(
         task.shard.documents, task.shard.text_bytes, tuple(names.values()), {"built": len(wanted)}, seconds, rebuilt
     )
 
 
-def _look(kind: str, documents: pa.RecordBatch, context: Context) -> pa.RecordBatch:
+def _look(kind: str, documents: pa.RecordBatch, context: Context) -> Any:
+    if kind in relating.KINDS:
+        return relating.keys_of(kind, documents, relating.preset_in_force(context))
     family, _, name = kind.partition(".")
     if family == "signals":
         return signals.measure(name, documents, {})
@@ -74,6 +80,13 @@ def _look(kind: str, documents: pa.RecordBatch, context: Context) -> pa.RecordBa
         return seal.seal(documents, found, context.rules(), context.keys().seal)
     keyed = exact.split(pa.Table.from_batches([documents.select(list(exact.COLUMNS))]))
     return keyed.combine_chunks().to_batches()[0] if len(keyed) else _empty(exact.KEYED)
+
+
+def _put(store: Store, artefact: str, kind: str, parts: Sequence[Any]) -> None:
+    if kind in relating.KINDS:
+        relating.put_keys(store, artefact, kind, parts)
+    else:
+        artefacts.put(store, artefact, _encode_parts(kind, parts))
 
 
 def _encode_parts(kind: str, parts: Sequence[pa.RecordBatch]) -> bytes:

@@ -36,6 +36,7 @@ class SettleTask:
     as_of: date
     ranges: int
     run_key: str
+    related: tuple[str, ...] = ()
 
 
 def settle_shard(task: SettleTask) -> Done:
@@ -58,6 +59,7 @@ def settle_shard(task: SettleTask) -> Done:
     counts = {
         "dispositions": count_values(decisions["disposition"]),
         "reasons": _count_reasons(decisions),
+        "duplicates": len(decisions) - decisions["representative_id"].null_count,
         "clean": pq.read_metadata(pa.BufferReader(artefacts.read(store, clean_name))).num_rows,
     }
     return Done(task.shard.documents, task.shard.text_bytes, names, counts)
@@ -73,7 +75,7 @@ def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
     duplicates = artefacts.get(store, task.duplicates) if task.duplicates else policy.DUPLICATES.empty_table()
     return policy.settle(
         in_force,
-        judged,
+        policy.with_spread(judged, duplicates),
         artefacts.get(store, task.sources),
         duplicates,
         duplicates.select(["doc_id", "cluster_id"]),
@@ -85,7 +87,7 @@ def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
 
 def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table) -> pa.Table:
     context = task.context
-    found = findings_of(store, context, task.shard)
+    found = findings_of(store, context, task.shard, task.related)
     redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
     by_rule = context.rules()
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(redacted), pa.string())))

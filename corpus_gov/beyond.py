@@ -1,0 +1,61 @@
+"""Findings that rest on more than their shard: repeated lines, reference sets, the suppression list.
+
+`names` plans them and `build` builds what is missing; judging and applying read them beside those of the screens.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from corpus_gov import references
+from corpus_gov.engine import Engine
+from corpus_gov.intake import Clock
+from corpus_gov.stages import Shard, comparing, repeating
+from corpus_gov.stages.comparing import Asked
+from corpus_gov.workspace import Workspace
+
+
+def names(workspace: Workspace, shards: Sequence[Shard]) -> dict[str, dict[str, str]]:
+    """Name the findings of each shard by kind, such as findings.lines.
+
+    Returns:
+        By the ref of the shard; names are made of everything that the findings depend on.
+
+    Raises:
+        ConfigError: a reference set has no file, or rows of the suppression list cannot be read.
+    """
+    context, asked = workspace.context(), _asked(workspace)
+    repeated = repeating.finding_names(context, shards)
+    return {
+        shard.ref: {
+            **({repeating.KIND: repeated[shard.ref]} if repeated else {}),
+            **comparing.finding_names(context, shard, asked),
+        }
+        for shard in shards
+    }
+
+
+def build(workspace: Workspace, engine: Engine, shards: Sequence[Shard], clock: Clock | None = None) -> None:
+    """Build the findings of `names` that are missing; errors as there, and where a set cannot be read."""
+    context = workspace.context()
+    documents, text_bytes = sum(s.documents for s in shards), sum(s.text_bytes for s in shards)
+    started = time.perf_counter()
+    rebuilt = repeating.build(engine, context, shards)
+    if clock:
+        clock.time("lines", started, documents, text_bytes)
+    started = time.perf_counter()
+    rebuilt += comparing.build(engine, context, shards, _asked(workspace))
+    if clock:
+        clock.time("references", started, documents, text_bytes)
+        clock.rebuilt += rebuilt
+
+
+def described(workspace: Workspace) -> dict[str, Any]:
+    """Say for run.json what documents were compared with."""
+    return dict(comparing.described(_asked(workspace)))
+
+
+def _asked(workspace: Workspace) -> Asked:
+    sets = references.sets(workspace.settings, workspace.root or Path.cwd())
+    return Asked(sets, workspace.suppressed_near())
