@@ -48,7 +48,7 @@ ROWS_A_RANGE: Final = 65_536
 KEYS_A_RANGE: Final = 1 << 18
 """Rows of a range of keys: 12 MB, and some times that while they are sorted and paired."""
 
-PAIRS_A_RANGE: Final = 1 << 17
+PAIRS_A_RANGE: Final = 1 << 13
 """Documents for each range of pairs."""
 
 BYTES_A_KEY: Final = 48
@@ -170,7 +170,7 @@ def measured(
         context: of the tasks.
         engine: running.
         shards: in the order that the homes of the pairs count.
-        pairs: names of records.PAIRS, each cut into `ranges` by the first text.
+        pairs: names of records.PAIRS, each cut into `ranges` by the greater text.
         ranges: of each.
         preset: in force.
 

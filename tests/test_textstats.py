@@ -1,4 +1,4 @@
-"""Kernels: classes of code points, counts by class, samples; counts of lines are in test_quality."""
+"""Kernels: classes of code points, counts by class, samples, lines of any number; definitions are in test_quality."""
 
 import sys
 from unicodedata import category
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import texts
 
-from corpus_gov.kernels import scripts, textstats
+from corpus_gov.kernels import characters, scripts, textstats
 from corpus_gov.kernels.scripts import (
     ARABIC,
     CONTROL,
@@ -142,7 +142,7 @@ def test_broken_utf8_is_counted_without_reading_beyond_the_value(tail: bytes) ->
     column = pa.LargeStringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(data))
 
     assert scripts.count(column)[1].tolist() == [int(kind == HAN) for kind in range(16)]
-    assert textstats.measure_text(column)[0][1, HAN] == 1
+    assert characters.measure_characters(*scripts.read_only(column))[0][1, HAN] == 1
     assert scripts.count(column)[0, LATIN] == 1
 
 
@@ -156,12 +156,18 @@ def test_nulls_and_slices_count_as_their_values() -> None:
     assert scripts.count(hidden)[:, HANS].tolist() == [0, 0, 0, 0]
 
 
+def lines_of(column: pa.Array) -> dict[str, np.ndarray]:
+    """Count lines as the quality family does."""
+    data, offsets = scripts.read_only(column)
+    return textstats.measure_lines(data, offsets, characters.measure_characters(data, offsets)[2])
+
+
 def test_repeated_lines_are_counted_in_documents_of_any_size() -> None:
     """The table of lines grows with the document: no number of lines ends the count."""
     lines = [f"line {number % 50_000}" for number in range(120_000)]
     column = pa.array(["\n".join(lines), "a\nb"], pa.large_string())
 
-    counts = textstats.measure_text(column)[1]
+    counts = lines_of(column)
 
     assert counts["n_lines"].tolist() == [120_000, 2]
     assert counts["dup_lines"].tolist() == [70_000, 0]
@@ -174,6 +180,17 @@ def test_equal_hashes_do_not_make_equal_lines(monkeypatch: pytest.MonkeyPatch, s
     lines = textstats._lines.py_func
     monkeypatch.setitem(lines.__globals__, "_MULTIPLIER", np.uint64(0))
 
-    counts = lines(*scripts.read_only(column), textstats._table(), np.uint64(seed))
+    info = np.zeros(8, np.uint32)
+    counts = lines(*scripts.read_only(column), info, textstats._table(), np.uint64(seed))
 
     assert counts[:, textstats.LINE_COUNTS.index("dup_lines")].tolist() == [2, 1]
+
+
+def test_repeated_paragraphs_are_counted_in_documents_of_any_size() -> None:
+    """The set of paragraphs grows with the document, and the next document begins with an empty one."""
+    column = pa.array(["\n\n".join(f"a\nb {number % 5_000}" for number in range(12_000)), "a\nb 1"], pa.large_string())
+
+    counts = lines_of(column)
+
+    assert counts["n_paragraphs"].tolist() == [12_000, 1]
+    assert counts["dup_paragraphs"].tolist() == [7_000, 0]

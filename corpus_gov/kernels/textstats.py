@@ -8,10 +8,10 @@ from secrets import randbits
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
+from corpus_gov.kernels.columns import Bytes, Offsets
 from corpus_gov.kernels.compiling import kernel
-from corpus_gov.kernels.scripts import DIGIT, HANGUL, N_CLASSES, classes, four, read_only, step, three, two
+from corpus_gov.kernels.scripts import classes, four, three, two
 
 TERMINAL: Final = ".!?…‥⋯。！？；．｡﹒﹖﹗”」』）‼⁇⁈⁉؟۔।॥։።။។"
 """What ends a sentence. Chinese lines also end with a closing quotation mark, with a full-width bracket, and, in
@@ -27,13 +27,18 @@ DASHES: Final = "-*+–—"
 ELLIPSES: Final = "…‥⋯"
 """So does `...`; both as the last thing on a line but for CLOSING."""
 
+BETWEEN: Final = "，、,"
+"""Stands between words of one sentence: a line that ends so goes on somewhere else."""
+
+LIST_RUN: Final = 5
+"""So many short lines in a row are a menu or a list."""
+
+LONG_LINE_BYTES: Final = 90
+"""A line that breaks off is counted from this length, 30 Han characters, on: headings are shorter."""
+
 SHORT_LINE_BYTES: Final = 30
 """A shorter line is short: 30 letters or 10 Han characters, which say about as much. Bytes of UTF-8 are fair here."""
 
-WORD_COUNTS: Final = (
-    "n_words",  # runs of letters, marks and digits of scripts other than Han; Han characters are counted by class
-    "n_urls",  # occurrences of ://
-)
 LINE_COUNTS: Final = (
     "n_lines",  # lines that are not blank: all below look at these alone, without white space at either end
     "line_chars",  # code points in them
@@ -43,12 +48,19 @@ LINE_COUNTS: Final = (
     "terminal_lines",  # end with TERMINAL, whatever CLOSING and white space follow
     "bullet_lines",  # start with BULLETS, or with DASHES before a space or tab
     "ellipsis_lines",  # end with ELLIPSES or `...`, whatever CLOSING and white space follow
+    "open_lines",  # of LONG_LINE_BYTES or more that end with a letter, a digit or BETWEEN
+    "listed_lines",  # in a run of LIST_RUN or more short lines that end no sentence; blank lines do not break it
+    "ends_open",  # 1 where the last line ends no sentence and is not short
+    "kept_sentences",  # of lines that C4 keeps: an end that is no ellipsis, three words, nothing it drops lines for
+    "n_paragraphs",  # runs of lines that are not blank
+    "dup_paragraphs",  # those equal, line by line, to an earlier one of the same value
+    "dup_paragraph_chars",  # code points in their lines
 )
 
 # Bits of the table beside the class.
-_CLASS, _WORD, _TERMINAL, _CLOSING, _BULLET = 0x0F, 0x10, 0x20, 0x40, 0x80
-_SPACE, _SHORT, _N_CLASSES = 1, 30, 16
-_MARKS = _TERMINAL | _CLOSING | _BULLET
+_CLASS, _BETWEEN, _TERMINAL, _CLOSING, _BULLET = 0x0F, 0x10, 0x20, 0x40, 0x80
+_SPACE, _SHORT, _LONG, _DIGIT, _RUN, _N_COUNTS = 1, 30, 90, 5, 5, len(LINE_COUNTS)
+_MARKS = _BETWEEN | _TERMINAL | _CLOSING | _BULLET
 _1, _2, _3, _4, _8 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(8)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _DASH_POINTS = tuple(ord(character) for character in DASHES)
@@ -59,30 +71,27 @@ _ELLIPSIS_POINTS = tuple(ord(character) for character in ELLIPSES)
 _SEED: Final = np.uint64(randbits(64))
 
 
-def measure_text(column: pa.Array) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Count what a column's values are made of.
+def measure_lines(data: Bytes, offsets: Offsets, info: np.ndarray) -> dict[str, np.ndarray]:
+    """Count lines and paragraphs by what they begin and end with, and those that repeat an earlier one.
 
     A line ends at U+000A or at the end of the value. Blank lines are no lines.
 
     Args:
-        column: string or large_string, n rows; a null counts as the empty string.
+        data: of the column, read-only.
+        offsets: n + 1.
+        info: of every line, as `characters.measure_characters` gives it.
 
     Returns:
-        int64, n rows of code points by class (see `scripts`), and, by the names of WORD_COUNTS and LINE_COUNTS,
-        int64 arrays of n counts.
+        By the names of LINE_COUNTS, int64 (n,).
     """
-    data, offsets = read_only(column)
-    characters = _characters(data, offsets, _table())
-    lines = _lines(data, offsets, _table(), _SEED)
-    words = dict(zip(WORD_COUNTS, characters[:, N_CLASSES:].T, strict=True))
-    return characters[:, :N_CLASSES], words | dict(zip(LINE_COUNTS, lines.T, strict=True))
+    return dict(zip(LINE_COUNTS, _lines(data, offsets, info, _table(), _SEED).T, strict=True))
 
 
 @cache
 def _table() -> np.ndarray:
     kinds = classes()
     table = kinds.copy()
-    table[(kinds >= DIGIT) & (kinds <= HANGUL)] |= _WORD
+    table[[ord(character) for character in BETWEEN]] |= _BETWEEN
     for characters, bit in ((TERMINAL, _TERMINAL), (CLOSING, _CLOSING), (BULLETS + DASHES, _BULLET)):
         table[[ord(character) for character in characters]] |= bit
     table.flags.writeable = False
@@ -93,37 +102,19 @@ def _table() -> np.ndarray:
 
 
 @kernel
-def _characters(data, offsets, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Count classes, words and URLs."""
-    out = np.zeros((offsets.shape[0] - 1, _N_CLASSES + 2), np.int64)
-    # Two sets of counters, taken in turn: adding to the number that was just stored would wait for the store.
-    counts = np.zeros(2 * _N_CLASSES, np.int64)
-    for row in range(out.shape[0]):
-        counts[:] = 0
-        n_words, n_urls, in_word = 0, 0, 0
-        at, stop = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
-        while at < stop:
-            point, at = step(data, at, stop)
-            bits = np.int64(table[point])
-            counts[(bits & _CLASS) | np.int64(at & _1) << 4] += 1
-            word = bits >> 4 & 1
-            n_words += word & ~in_word
-            in_word = word
-            if point == 58 and at + _2 <= stop and data[at] == 47 and data[at + _1] == 47:
-                n_urls += 1
-        out[row, :_N_CLASSES] = counts[:_N_CLASSES] + counts[_N_CLASSES:]
-        out[row, _N_CLASSES], out[row, _N_CLASSES + 1] = n_words, n_urls
-    return out
-
-
-@kernel
-def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _lines(data, offsets, info, table, seed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count lines by their ends, and those that repeat an earlier one."""
-    out = np.zeros((offsets.shape[0] - 1, 8), np.int64)
+    out = np.zeros((offsets.shape[0] - 1, _N_COUNTS), np.int64)
     # The lines of one value, by open addressing; an empty slot has the end 0, which no line has.
     few_hashes, few_starts, few_ends = np.zeros(256, np.uint64), np.zeros(256, np.uint64), np.zeros(256, np.uint64)
+    few_paragraphs = np.zeros(64, np.uint64)
+    line = np.uint64(0)
     for row in range(out.shape[0]):
         few_ends[:] = 0
+        few_paragraphs[:] = 0
+        paragraphs, paragraph, paragraph_chars = few_paragraphs, seed, np.int64(0)
+        n_paragraphs, new_paragraphs, again_chars = 0, 0, np.int64(0)
+        unfinished, listed, run, ends_open, kept = 0, 0, 0, 0, np.int64(0)
         hashes, starts, ends, mask = few_hashes, few_starts, few_ends, np.uint64(255)
         n_lines, line_chars, distinct, dup_chars, short, terminal, bullet, ellipsis = 0, 0, 0, 0, 0, 0, 0, 0
         following, stop = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
@@ -133,14 +124,16 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
                 following += _1
             end = following
             following += _1
+            says = info[line]
+            line += _1
             # White space and marks at both ends: what is common is settled here, the rest by a call.
             while start < end and (data[start] == 32 or 9 <= data[start] <= 13):
                 start += _1
             while start < end and (data[end - _1] == 32 or 9 <= data[end - _1] <= 13):
                 end -= _1
-            if start == end:
-                continue
-            head, tail = np.uint32(data[start]), np.uint32(data[end - _1])
+            head = tail = np.uint32(32)
+            if start < end:
+                head, tail = np.uint32(data[start]), np.uint32(data[end - _1])
             if head >= 0x80 or tail >= 0x80:
                 if start + _3 <= end:
                     if 0xE0 <= head < 0xF0:
@@ -149,21 +142,38 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
                         tail = three(data[end - _3], data[end - _2], tail)
                 if not (_is_plain(head, table[head]) and _is_plain(tail, table[tail])):
                     start, end = _trim(data, start, end, table)
-                    if start == end:
-                        continue
                     head = tail = np.uint32(0x80)
+            if start == end:
+                if paragraph_chars != 0:
+                    paragraphs, new = _add(paragraphs, paragraph, new_paragraphs)
+                    n_paragraphs, new_paragraphs = n_paragraphs + 1, new_paragraphs + new
+                    again_chars += (1 - new) * paragraph_chars
+                    paragraph, paragraph_chars = seed, np.int64(0)
+                continue
             if not _is_plain(head, table[head]):
                 bullet += _opens_item(data, start, end, table)
+            ends_sentence = trails_off = between = False
             if not _is_plain(tail, table[tail]):
                 ends_sentence, trails_off = _ending(data, start, end, table)
                 terminal += ends_sentence
                 ellipsis += trails_off
+                between = not ends_sentence and _goes_on(data, start, end, table)
+            is_short = end - start < _SHORT
+            unfinished += end - start >= _LONG and (
+                between or (_is_plain(tail, table[tail]) and table[tail] & _CLASS >= _DIGIT)
+            )
+            ends_open = not (ends_sentence or is_short)
+            run = 0 if ends_sentence or not is_short else run + 1
+            listed += 1 if run > _RUN else _RUN * (run == _RUN)
+            if ends_sentence and not trails_off and says & 7 == 3:
+                kept += np.int64(says >> np.uint32(3))
             chars = 0
             for place in range(start, end):
                 chars += data[place] & 0xC0 != 0x80
             n_lines += 1
             line_chars += chars
-            short += end - start < _SHORT
+            short += is_short
+            paragraph_chars += chars
 
             line_hash, place = seed, start
             while place + _8 <= end:
@@ -178,6 +188,8 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
                 place += _1
             # The product's low bits depend on the low bits of the bytes alone.
             line_hash ^= line_hash >> np.uint64(32)
+            paragraph = (paragraph ^ line_hash) * _MULTIPLIER
+            paragraph ^= paragraph >> np.uint64(32)
             slot = line_hash & mask
             known = False
             while ends[slot] != 0 and not known:
@@ -196,9 +208,39 @@ def _lines(data, offsets, table, seed):  # type: ignore[no-untyped-def]  # noqa:
             if 2 * distinct > hashes.shape[0]:
                 hashes, starts, ends = _grow(hashes, starts, ends)
                 mask = np.uint64(hashes.shape[0] - 1)
+        if paragraph_chars != 0:
+            paragraphs, new = _add(paragraphs, paragraph, new_paragraphs)
+            n_paragraphs, new_paragraphs = n_paragraphs + 1, new_paragraphs + new
+            again_chars += (1 - new) * paragraph_chars
         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = n_lines, line_chars, n_lines - distinct, dup_chars
         out[row, 4], out[row, 5], out[row, 6], out[row, 7] = short, terminal, bullet, ellipsis
+        out[row, 8], out[row, 9], out[row, 10], out[row, 11] = unfinished, listed, ends_open, kept
+        out[row, 12], out[row, 13], out[row, 14] = n_paragraphs, n_paragraphs - new_paragraphs, again_chars
     return out
+
+
+@kernel
+def _add(known, key, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Put a paragraph into the set of those known, a larger one where it is half full; returns it, 1 if it was new."""
+    key |= _1  # 0 is an empty slot
+    mask = np.uint64(known.shape[0] - 1)
+    slot = (key >> np.uint64(32)) & mask
+    while known[slot] != 0:
+        if known[slot] == key:
+            return known, 0
+        slot = (slot + _1) & mask
+    known[slot] = key
+    if 2 * count < known.shape[0]:
+        return known, 1
+    wider = np.zeros(2 * known.shape[0], np.uint64)
+    mask = np.uint64(wider.shape[0] - 1)
+    for old in known:
+        if old != 0:
+            slot = (old >> np.uint64(32)) & mask
+            while wider[slot] != 0:
+                slot = (slot + _1) & mask
+            wider[slot] = old
+    return wider, 1
 
 
 @kernel
@@ -265,6 +307,16 @@ def _opens_item(data, start, end, table):  # type: ignore[no-untyped-def]  # noq
     if not table[point] & _BULLET:
         return False
     return point not in _DASH_POINTS or (after < end and (data[after] == 32 or data[after] == 9))
+
+
+@kernel
+def _goes_on(data, start, end, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether the line ends with a letter or digit after all, or with BETWEEN."""
+    at = end - _1
+    while at > start and data[at] & 0xC0 == 0x80:
+        at -= _1
+    bits = table[_point(data, at, end)]
+    return bits & _CLASS >= _DIGIT or bits & _BETWEEN != 0
 
 
 @kernel

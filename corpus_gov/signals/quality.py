@@ -1,4 +1,4 @@
-"""What a text is made of: characters, words and lines. Counts and shares only; limits are the policy's."""
+"""What a text is made of: characters, words, lines, repetition. Counts and shares only; limits are the policy's."""
 
 from typing import Final
 
@@ -6,50 +6,120 @@ import numpy as np
 import pyarrow as pa
 
 from corpus_gov import schemas
-from corpus_gov.kernels import scripts, textstats
+from corpus_gov.kernels import characters, scripts, textstats
+from corpus_gov.kernels.repetition import REPEATED, TOP
 from corpus_gov.schemas import field
 from corpus_gov.signals import Params, refuse, share
 
-VERSION: Final = 1
+VERSION: Final = 2
 LIBRARIES: Final = ("numba", "numpy", "pyarrow")
+
+
+def _count(name: str, doc: str) -> pa.Field:
+    return field(name, pa.int64(), doc)
+
+
+def _share(name: str, doc: str) -> pa.Field:
+    return field(name, pa.int32(), doc, scale=True)
+
 
 SCHEMA: Final = schemas.table(
     "quality",
     VERSION,
     "Counts and shares of the text. A line ends at U+000A; blank lines are no lines, and white space at either end "
-    "of a line is no part of it. A share of nothing is 0.",
+    "of a line is no part of it. A word is a Han character, or a run of letters, marks and digits of other scripts. A "
+    "share is from 0 to 1, and 0 of nothing. Names in brackets are those of RedPajama-V2 (arXiv:2411.12372) for what "
+    "means the same but for our words and lines.",
     field("doc_id", pa.string(), "The document."),
-    field("n_chars", pa.int64(), "Code points."),
-    field("n_lines", pa.int64(), "Lines that are not blank."),
-    field("n_words", pa.int64(), "Han characters, and runs of letters, marks and digits of other scripts."),
-    field("n_urls", pa.int64(), "Occurrences of '://'."),
-    field("mean_line_chars", pa.int64(), "Code points of an average line, rounded down."),
-    field("han_share", pa.int32(), "Han characters in code points.", scale=True),
-    field("letter_share", pa.int32(), "Letters of the Latin script in code points.", scale=True),
-    field("digit_share", pa.int32(), "Decimal digits of any script in code points.", scale=True),
-    field("symbol_share", pa.int32(), "Punctuation, symbols, emoji, number signs in code points.", scale=True),
-    field("whitespace_share", pa.int32(), "White space, line ends included, in code points.", scale=True),
-    field("replacement_share", pa.int32(), "U+FFFD, left by a wrong charset, in code points.", scale=True),
-    field("control_share", pa.int32(), "Control characters that are not white space in code points.", scale=True),
-    field("dup_line_share", pa.int32(), "Lines equal to an earlier line in lines.", scale=True),
-    field("dup_line_char_share", pa.int32(), "Code points of such lines in those of all lines.", scale=True),
-    field(
-        "short_line_share",
-        pa.int32(),
-        "Lines under 30 bytes of UTF-8 (30 ASCII letters, 10 Han characters) in lines.",
-        scale=True,
+    # --- characters
+    _count("n_chars", "Code points."),
+    _share("han_share", "Han characters in code points."),
+    _share("letter_share", "Letters of the Latin script in code points."),
+    _share("capital_share", "A to Z in letters of the Latin script."),
+    _share("digit_share", "Decimal digits of any script in code points."),
+    _share("symbol_share", "Punctuation, symbols, emoji, number signs in code points."),
+    _share("whitespace_share", "White space, line ends included, in code points."),
+    _share("replacement_share", "U+FFFD, left by a wrong charset, in code points."),
+    _share("control_share", "Control characters that are not white space in code points."),
+    _share("private_share", "Private use characters (U+E000 to U+F8FF, often the icons of a font) in code points."),
+    _count("n_zero_width", "Characters without width, soft hyphens included; joiners are proper in some scripts."),
+    _count("n_bidi", "Controls of the direction of writing."),
+    _count("n_tags", "Unicode tags (U+E0000 to U+E007F), which hide text from people; proper only in a few flags."),
+    _count("char_entropy", "Entropy of the code points in thousandths of a bit: 0 to 18,000."),
+    _count("clause_entropy", "Entropy of the marks ，。、；：！？,.;:!? in thousandths of a bit: 0 to 3,808."),
+    _share("unmatched_share", "Brackets and quotation marks without a counterpart in all of them."),
+    _count("n_curly", "Occurrences of {. Source: C4 (Raffel et al. 2020)."),
+    _count("n_templates", "Places where {{, {%, ${, <%, </ or <! stands: what a template or a tag begins with."),
+    # --- words
+    _count("n_words", "Words (rps_doc_word_count)."),
+    _count("n_runs", "Words that are no Han characters."),
+    _count("run_chars", "Code points of those; by n_runs: rps_doc_mean_word_length."),
+    _share("letter_word_share", "Han characters and words with a letter in words (1 - rps_doc_frac_no_alph_words)."),
+    _count("n_hashes", "Number signs. Source: Rae et al. 2021 (arXiv:2112.11446)."),
+    _count("n_ellipses", "… and ... (with n_hashes and by words: rps_doc_symbol_to_word_ratio)."),
+    _count("n_stop_words", "How many of the, be, to, of, and, that, have, with occur. Source: Rae et al. 2021."),
+    _count("n_stop_characters", "How many function words of one Han character occur, of 55 forms."),
+    _share("stop_word_share", "Occurrences of either in words (rps_doc_stop_word_fraction)."),
+    _count("n_sentences", "Ends of sentences with a word before (rps_doc_num_sentences)."),
+    _count("n_urls", "Occurrences of '://'."),
+    _share("url_share", "Code points of what follows and precedes them without a space, in code points."),
+    _count("n_javascript", "The word javascript, in any case. Source: C4."),
+    _count("n_lorem_ipsum", "The words lorem ipsum (rps_doc_lorem_ipsum)."),
+    _count("n_policy_phrases", "Phrases on cookies, terms and privacy, in English (those of C4) and Chinese."),
+    _count("n_navigation", "Phrases of menus and of the edges of pages, in English and Chinese."),
+    _count("n_insets", "【 after the end of a clause: where something, mostly advertising, was put in."),
+    _count(
+        "n_lost_numbers", "年月, 第条, percent signs after Han characters: places of a number that is not there."
     ),
-    field(
+    # --- lines
+    _count("n_lines", "Lines that are not blank."),
+    _count("n_newlines", "Line ends."),
+    _count("mean_line_chars", "Code points of an average line, rounded down."),
+    _share("dup_line_share", "Lines equal to an earlier line in lines."),
+    _share("dup_line_char_share", "Code points of such lines in those of all lines."),
+    _count("n_paragraphs", "Runs of lines that are not blank."),
+    _share("dup_paragraph_share", "Paragraphs equal to an earlier one in paragraphs."),
+    _share("dup_paragraph_char_share", "Code points of such paragraphs in those of all lines."),
+    _share(
+        "short_line_share", "Lines under 30 bytes of UTF-8 (30 ASCII letters, 10 Han characters) in lines."
+    ),
+    _share(
         "terminal_line_share",
-        pa.int32(),
         "Lines that end a sentence in lines; 。！？…；”』」） end one, and so does .!? before closing marks.",
-        scale=True,
     ),
-    field(
-        "bullet_line_share", pa.int32(), "Lines that start with a bullet, or a dash and space, in lines.", scale=True
+    _share("open_line_share", "Lines of 90 bytes and more that break off with a letter, digit or comma in lines."),
+    _share("list_line_share", "Lines of runs of five or more short ones that end no sentence in lines."),
+    _share("bullet_line_share", "Lines that start with a bullet, or a dash and space, in lines."),
+    _share("ellipsis_line_share", "Lines that end in … or ... in lines (rps_lines_ending_with_ellipsis)."),
+    _count("ends_open", "1 where the last line is not short and ends no sentence, else 0."),
+    _count(
+        "n_kept_sentences",
+        "Sentences of lines that C4 keeps: three words, none over 1,000 characters, an end of a sentence that is no "
+        "ellipsis, and neither javascript nor a policy phrase.",
     ),
-    field("ellipsis_line_share", pa.int32(), "Lines that end in … or ... in lines.", scale=True),
-)
+    # --- repetition
+    _share("unique_word_share", "Different words in words, of the first 1,048,576 (rps_doc_frac_unique_words)."),
+    _share("top_word_share", "Code points of the word that fills most, if it stands twice, in those of words."),
+    *(
+        _share(
+            f"top_{n}gram_share",
+            f"The same of {n} words in a row, without overlaps (rps_doc_frac_chars_top_{n}gram).",
+        )
+        for n in TOP[1:]
+    ),
+    *(
+        _share(
+            f"dup_{n}gram_share",
+            f"Code points of {n} words in a row that stood so before, in those of all words "
+            f"(rps_doc_frac_chars_dupe_{n}grams).",
+        )
+        for n in REPEATED
+    ),
+    _share(
+        "compressed_share",
+        "Bytes that a greedy Lempel-Ziv parse writes of the first 32,768, in those; 3 for a copy of 6 or more.",
+    ),
+)  # fmt: skip
 
 
 def measure(documents: pa.RecordBatch, params: Params) -> pa.RecordBatch:
@@ -69,28 +139,97 @@ def measure(documents: pa.RecordBatch, params: Params) -> pa.RecordBatch:
         ConfigError: params is not empty.
     """
     refuse("quality", params)
-    classes, of = textstats.measure_text(documents.column("text"))
-    chars, lines = classes.sum(axis=1), of["n_lines"]
-    han = classes[:, [scripts.HAN, scripts.HANS, scripts.HANT]].sum(axis=1)
-    columns = {
-        "doc_id": documents.column("doc_id"),
-        "n_chars": pa.array(chars),
-        "n_lines": pa.array(lines),
-        "n_words": pa.array(of["n_words"] + han),
-        "n_urls": pa.array(of["n_urls"]),
-        "mean_line_chars": pa.array(of["line_chars"] // np.maximum(lines, 1)),
-        "han_share": share(han, chars),
-        "letter_share": share(classes[:, scripts.LATIN], chars),
-        "digit_share": share(classes[:, scripts.DIGIT], chars),
-        "symbol_share": share(classes[:, scripts.SYMBOL], chars),
-        "whitespace_share": share(classes[:, scripts.SPACE], chars),
-        "replacement_share": share(classes[:, scripts.REPLACEMENT], chars),
-        "control_share": share(classes[:, scripts.CONTROL], chars),
-        "dup_line_share": share(of["dup_lines"], lines),
-        "dup_line_char_share": share(of["dup_chars"], of["line_chars"]),
-        "short_line_share": share(of["short_lines"], lines),
-        "terminal_line_share": share(of["terminal_lines"], lines),
-        "bullet_line_share": share(of["bullet_lines"], lines),
-        "ellipsis_line_share": share(of["ellipsis_lines"], lines),
+    data, offsets = scripts.read_only(documents.column("text"))
+    classes, of, lines = characters.measure_characters(data, offsets)
+    of |= textstats.measure_lines(data, offsets, lines)
+    columns = _of_characters(classes, of) | _of_words(classes, of) | _of_lines(of) | _of_repetition(of)
+    columns["doc_id"] = documents.column("doc_id")
+    return pa.RecordBatch.from_pydict({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+Counts = dict[str, np.ndarray]
+Columns = dict[str, np.ndarray | pa.Array]
+
+
+def _of_characters(classes: np.ndarray, of: Counts) -> Columns:
+    chars = classes.sum(axis=1)
+    shares = {
+        "letter_share": classes[:, scripts.LATIN],
+        "digit_share": classes[:, scripts.DIGIT],
+        "symbol_share": classes[:, scripts.SYMBOL],
+        "whitespace_share": classes[:, scripts.SPACE],
+        "replacement_share": classes[:, scripts.REPLACEMENT],
+        "control_share": classes[:, scripts.CONTROL],
+        "han_share": _han(classes),
+        "private_share": of["private"],
+        "url_share": of["url_chars"],
     }
-    return pa.RecordBatch.from_pydict(columns, schema=SCHEMA)
+    return {name: share(part, chars) for name, part in shares.items()} | {
+        "n_chars": chars,
+        "capital_share": share(of["capitals"], classes[:, scripts.LATIN]),
+        "n_zero_width": of["zero_width"],
+        "n_bidi": of["bidi"],
+        "n_tags": of["tags"],
+        "char_entropy": of["entropy"],
+        "clause_entropy": of["clause_entropy"],
+        "unmatched_share": share(of["unmatched"], of["paired"]),
+        "n_curly": of["curly"],
+        "n_templates": of["templates"],
+    }
+
+
+def _of_words(classes: np.ndarray, of: Counts) -> Columns:
+    han = _han(classes)
+    words = of["n_runs"] + han
+    return {
+        "n_words": words,
+        "n_runs": of["n_runs"],
+        "run_chars": of["run_chars"],
+        "letter_word_share": share(of["letter_runs"] + han, words),
+        "n_hashes": of["hashes"],
+        "n_ellipses": of["ellipses"] + of["dots"],
+        "n_stop_words": of["stop_words"],
+        "n_stop_characters": of["stop_characters"],
+        "stop_word_share": share(of["stop_word_runs"] + of["stop_character_chars"], words),
+        "n_sentences": of["n_sentences"],
+        "n_urls": of["n_urls"],
+        "n_javascript": of["javascript"],
+        "n_lorem_ipsum": of["lorem"],
+        "n_policy_phrases": of["policy"],
+        "n_navigation": of["navigation"],
+        "n_insets": of["insets"],
+        "n_lost_numbers": of["lost"],
+    }
+
+
+def _of_lines(of: Counts) -> Columns:
+    lines = of["n_lines"]
+    shares = ("short_line", "terminal_line", "open_line", "bullet_line", "ellipsis_line", "dup_line")
+    return {f"{name}_share": share(of[f"{name}s"], lines) for name in shares} | {
+        "n_lines": lines,
+        "n_newlines": of["newlines"],
+        "mean_line_chars": of["line_chars"] // np.maximum(lines, 1),
+        "dup_line_char_share": share(of["dup_chars"], of["line_chars"]),
+        "n_paragraphs": of["n_paragraphs"],
+        "dup_paragraph_share": share(of["dup_paragraphs"], of["n_paragraphs"]),
+        "dup_paragraph_char_share": share(of["dup_paragraph_chars"], of["line_chars"]),
+        "list_line_share": share(of["listed_lines"], lines),
+        "ends_open": of["ends_open"],
+        "n_kept_sentences": of["kept_sentences"],
+    }
+
+
+def _of_repetition(of: Counts) -> Columns:
+    chars = of["token_chars"]
+    top = {f"top_{n}gram_share": share(of[f"top_{n}"], chars) for n in TOP[1:]}
+    again = {f"dup_{n}gram_share": share(of[f"again_{n}"], chars) for n in REPEATED}
+    return top | again | {
+        "unique_word_share": share(of["distinct_tokens"], of["n_tokens"]),
+        "top_word_share": share(of["top_1"], chars),
+        "compressed_share": share(of["compressed"], of["sampled"]),
+    }  # fmt: skip
+
+
+def _han(classes: np.ndarray) -> np.ndarray:
+    han: np.ndarray = classes[:, [scripts.HAN, scripts.HANS, scripts.HANT]].sum(axis=1)
+    return han

@@ -28,7 +28,7 @@ from corpus_gov.schemas import SCALE
 from corpus_gov.stages import Context, Shard, read_shard
 from corpus_gov.store import Missing, Store
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 SKETCHES: Final = {
     "keys.passages": (contained.passage_sets, contained.LEAST_PASSAGES),
@@ -160,7 +160,8 @@ def pair_range(task: PairTask) -> str:
         read = [_read_range(store, cut, records.KEYED, "key", task.number, task.ranges) for cut in task.cuts]
         homes = np.repeat(np.arange(len(read)), [len(part) for part in read])
         found = candidates(np.concatenate(read), homes, task.kind, *limits)
-        artefacts.put_parts(store, name, records.cut(found, records.heads(found["a"]), task.pair_ranges))
+        # By the greater text: of large buckets the smallest texts are the anchors, each with a thousand pairs.
+        artefacts.put_parts(store, name, records.cut(found, records.heads(found["b"]), task.pair_ranges))
     return name
 
 
@@ -258,7 +259,7 @@ def valued(pairs: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def _measured(store: Store, name: str, number: int, ranges: int) -> np.ndarray:
     try:
-        return _read_range(store, name, records.VALUES, "a", number, ranges)
+        return _read_range(store, name, records.VALUES, "b", number, ranges)
     except (IntegrityError, Missing):
         # What was damaged is measured again.
         return np.zeros(0, records.VALUES)
@@ -311,7 +312,7 @@ def measure_block(task: MeasureTask) -> str:
     if artefacts.ready(store, name) is not True:
         tables = [_from_ipc(artefacts.get_part(store, texts, part)) for texts, part in task.texts]
         texts = pa.concat_tables(tables).combine_chunks()
-        _put_cut(store, name, measure(np.frombuffer(data, records.VALUES), texts, preset), "a")
+        _put_cut(store, name, measure(np.frombuffer(data, records.VALUES), texts, preset), "b")
     return name
 
 
