@@ -64,16 +64,41 @@ def test_a_change_in_another_module_is_compiled_anew(tmp_path: Path) -> None:
     assert answer(tmp_path) == [202, 1]
 
 
-def test_every_kernel_depends_on_all_of_them() -> None:
+def test_a_change_elsewhere_compiles_nothing_anew(tmp_path: Path) -> None:
+    """A module that a kernel does not import, itself or by way of others, is none of its business."""
+    folder = tmp_path / "corpus_gov" / "kernels"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    shutil.copy(PACKAGE / "kernels" / "compiling.py", folder)
+    (folder / "user.py").write_text(USER, encoding="utf-8")
+    (folder / "base.py").write_text(BASE, encoding="utf-8")
+    assert answer(tmp_path) == [101, 0]
+
+    (folder / "other.py").write_text("from corpus_gov.kernels import user\n", encoding="utf-8")
+
+    assert answer(tmp_path) == [101, 1]
+
+
+def test_every_kernel_depends_on_what_it_imports() -> None:
     """No kernel of this package has a cache that asks about its own file alone."""
     names = [f"corpus_gov.kernels.{module.name}" for module in pkgutil.iter_modules(kernels.__path__)]
-    modules = [import_module(name) for name in [*names, "corpus_gov.relate.clusters"]]
+    modules = [import_module(name) for name in [*names, "corpus_gov.relate.blocks"]]
     found = {
-        f"{module.__name__}.{name}": value._cache._cache_file._source_stamp
+        (value.py_func.__code__.co_filename, f"{module.__name__}.{name}"): value._cache._cache_file._source_stamp
         for module in modules
         for name, value in vars(module).items()
         if isinstance(value, CPUDispatcher)
     }
 
     assert len(found) > 20
-    assert [name for name, stamp in found.items() if compiling.digest() not in stamp] == []
+    assert [name for (file, name), stamp in found.items() if compiling.digest(Path(file)) not in stamp] == []
+
+
+def test_imports_are_followed_however_they_are_written() -> None:
+    """Modules are found behind `import a.b`, `from a import b`, and lists of names over several lines."""
+    relating = PACKAGE / "stages" / "relating.py"
+    found = {path.relative_to(PACKAGE).as_posix() for path in compiling._imported(relating)}
+
+    assert {"kernels/folding.py", "kernels/columns.py", "relate/records.py", "stages/__init__.py"} <= found
+    assert "kernels/views.py" not in found
