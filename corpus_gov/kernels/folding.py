@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from corpus_gov.errors import ConfigError
 from corpus_gov.kernels.compiling import kernel
-from corpus_gov.kernels.scripts import DIGIT, HANT, KANA, LAST, OTHER, classes, four, read_only, three, two
+from corpus_gov.kernels.scripts import DIGIT, HANT, KANA, LAST, OTHER, classes, four, put, read_only, three, two
 
 VERSION: Final = 1
 
@@ -165,16 +165,23 @@ def fold(column: pa.Array, folding: Folding) -> pa.Array:
         large_string, n rows; empty where a value has no token.
     """
     data, offsets = read_only(column)
-    text, ends = _fold(data, offsets, *table(folding))
-    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
+    ends = np.zeros(len(offsets), np.int64)
+    # A few compatibility characters fold to eighteen; nearly always twice the bytes are enough.
+    out = np.empty(max(64, 2 * (offsets[-1] - offsets[0])), np.uint8)
+    row = 0
+    while (row := _fold(data, offsets, *table(folding), out, ends, row)) < len(offsets) - 1:
+        out = np.concatenate((out, np.empty(len(out), np.uint8)))
+    return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
 
 
 @kernel
-def _fold(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    ends = np.zeros(offsets.shape[0], np.int64)
-    out = np.empty(max(64, 2 * (offsets[-1] - offsets[0])), np.uint8)
-    end = np.int64(0)
-    for row in range(offsets.shape[0] - 1):
+def _fold(data, offsets, entries, more, out, ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the views of the rows from `first` on; returns the first row that `out` has no room for, or their number.
+
+    An array that grew in this loop would be counted as a reference at every character: half of the speed.
+    """
+    end = ends[first]
+    for row in range(first, offsets.shape[0] - 1):
         at, stop, pending, gap, begin = offsets[row], offsets[row + 1], np.uint32(0), False, end
         last = np.uint32(0)
         while at < stop or pending != 0:
@@ -201,25 +208,11 @@ def _fold(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noqa
                 gap = True
             elif kind != 3:
                 if out.shape[0] < end + 8:
-                    # A few compatibility characters fold to eighteen; nearly always twice the bytes are enough.
-                    out = np.concatenate((out, np.empty(out.shape[0], np.uint8)))
+                    return row
                 if gap and end > begin and kind == 1 and last == 1:
                     out[end] = 32
                     end += 1
                 gap, last = False, kind
-                if point < 0x80:
-                    out[end] = point
-                    end += 1
-                elif point < 0x800:
-                    out[end], out[end + 1] = 0xC0 | point >> 6, 0x80 | (point & 0x3F)
-                    end += 2
-                elif point < 0x10000:
-                    out[end], out[end + 1] = 0xE0 | point >> 12, 0x80 | (point >> 6 & 0x3F)
-                    out[end + 2] = 0x80 | (point & 0x3F)
-                    end += 3
-                else:
-                    out[end], out[end + 1] = 0xF0 | point >> 18, 0x80 | (point >> 12 & 0x3F)
-                    out[end + 2], out[end + 3] = 0x80 | (point >> 6 & 0x3F), 0x80 | (point & 0x3F)
-                    end += 4
+                end = put(out, end, point)
         ends[row + 1] = end
-    return out[:end], ends
+    return offsets.shape[0] - 1

@@ -179,6 +179,35 @@ def step(data, at, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
     return point, after
 
 
+@inlined
+def put(out, end, point):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Encode a character.
+
+    Args:
+        out: uint8, with room for four more bytes.
+        end: int64, where to write.
+        point: uint32.
+
+    Returns:
+        One past the last byte that was written.
+    """
+    if point < 0x80:
+        out[end] = point
+        end += 1
+    elif point < 0x800:
+        out[end], out[end + 1] = 0xC0 | point >> 6, 0x80 | (point & 0x3F)
+        end += 2
+    elif point < 0x10000:
+        out[end], out[end + 1] = 0xE0 | point >> 12, 0x80 | (point >> 6 & 0x3F)
+        out[end + 2] = 0x80 | (point & 0x3F)
+        end += 3
+    else:
+        out[end], out[end + 1] = 0xF0 | point >> 18, 0x80 | (point >> 12 & 0x3F)
+        out[end + 2], out[end + 3] = 0x80 | (point >> 6 & 0x3F), 0x80 | (point & 0x3F)
+        end += 4
+    return end
+
+
 def count(column: pa.Array) -> np.ndarray:
     """Count the code points of each value by class.
 

@@ -21,7 +21,7 @@ from corpus_gov.kernels.columns import Bytes, Offsets, buffers, code_points
 from corpus_gov.kernels.compiling import kernel
 from corpus_gov.kernels.folding import simplified
 from corpus_gov.kernels.prefilter import candidates
-from corpus_gov.kernels.scripts import three, two
+from corpus_gov.kernels.scripts import put, three, two
 
 DROPPED: Final = np.uint32(0xFFFFFFFF)
 """Stands in the table for code points that the view leaves out."""
@@ -307,20 +307,8 @@ def _view(data, offsets, entries, changed):  # type: ignore[no-untyped-def]  # n
             point = entries[point]
             if point == 0xFFFFFFFF:
                 dropped[row] = True
-            elif point < 0x80:
-                out[end] = point
-                end += 1
-            elif point < 0x800:
-                out[end], out[end + 1] = 0xC0 | point >> 6, 0x80 | (point & 0x3F)
-                end += 2
-            elif point < 0x10000:
-                out[end], out[end + 1] = 0xE0 | point >> 12, 0x80 | (point >> 6 & 0x3F)
-                out[end + 2] = 0x80 | (point & 0x3F)
-                end += 3
             else:
-                out[end], out[end + 1] = 0xF0 | point >> 18, 0x80 | (point >> 12 & 0x3F)
-                out[end + 2], out[end + 3] = 0x80 | (point >> 6 & 0x3F), 0x80 | (point & 0x3F)
-                end += 4
+                end = put(out, end, point)
         ends[row + 1] = end
     return out[:end], ends, dropped
 
