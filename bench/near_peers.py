@@ -65,6 +65,21 @@ def slices(data: Path) -> dict[str, list[str]]:
     }
 
 
+def asked(data: Path) -> dict[str, list[tuple[int, int]]]:
+    """List the pairs of places of each slice that have a label, in the order of their files: edits with their bases."""
+    near = data / "05_near_duplicates"
+    edits = rows_of(near / "controlled_edits.jsonl.zst")
+    bases = {row["base"]: place for place, row in enumerate(edits) if row["op"] == "base"}
+    place = {row["id"]: number for number, row in enumerate(rows_of(near / "exact_ref_docs.jsonl.zst"))}
+    poems = len(rows_of(near / "tang_poem_variant_pairs.jsonl.zst"))
+    return {
+        "edits": [(bases[row["base"]], number) for number, row in enumerate(edits) if row["op"] != "base"],
+        "reference": [(place[row["a"]], place[row["b"]]) for row in rows_of(near / "exact_ref_pairs.jsonl.zst")],
+        "poems": [(2 * number, 2 * number + 1) for number in range(poems)],
+        "stories": [],
+    }
+
+
 def rows_of(path: Path) -> list[dict]:
     """Read one compressed JSONL file."""
     with zstandard.open(path, "rb") as file:
@@ -89,7 +104,8 @@ def language(text: str) -> str:
 
 
 def accuracy(data: str, *names: str) -> Iterator[dict]:
-    """Cluster every slice with every peer."""
+    """Cluster every slice with every peer; also the labelled pairs that it finds itself, not through a third text."""
+    questions = asked(Path(data))
     for name, _, only in (name.partition("/") for name in names or CLUSTERED):
         for piece, texts in slices(Path(data)).items():
             if only not in ("", piece):
@@ -97,11 +113,23 @@ def accuracy(data: str, *names: str) -> Iterator[dict]:
             row = {"peer": name, "set": piece}
             try:
                 start = time.perf_counter()
-                found = components(CLUSTERED[name](texts), len(texts))
+                said: set[int] = set()
+                found = components(noted(CLUSTERED[name](texts), questions[piece], said), len(texts))
             except Exception as error:  # noqa: BLE001 - what a peer cannot do is a result
                 yield {**row, "error": f"{type(error).__name__}: {error}"}
                 continue
-            yield {**row, "seconds": time.perf_counter() - start, "labels": found}
+            yield {**row, "seconds": time.perf_counter() - start, "labels": found, "said": sorted(said)}
+
+
+def noted(
+    pairs: Iterable[tuple[int, int]], questions: Sequence[tuple[int, int]], said: set[int]
+) -> Iterator[tuple[int, int]]:
+    """Pass pairs on, and note the numbers of those that have a label."""
+    numbers = {(min(pair), max(pair)): number for number, pair in enumerate(questions)}
+    for a, b in pairs:
+        if (number := numbers.get((min(a, b), max(a, b)))) is not None:
+            said.add(number)
+        yield a, b
 
 
 def speed(data: str, megabytes: str, runs: str, *names: str) -> Iterator[dict]:
@@ -145,13 +173,13 @@ def components(pairs: Iterable[tuple[int, int]], n: int) -> list[int]:
 
 
 def buckets(keyed: Iterable[Sequence]) -> Iterator[tuple[int, int]]:
-    """Pair the texts that share a band, as peers do: each with the first of the bucket; None has no bands."""
-    tables: dict[tuple, int] = {}
+    """Pair the texts that share a band; None has no bands."""
+    tables: dict[tuple, list[int]] = {}
     for number, bands in enumerate(keyed):
         for band, key in enumerate(bands or ()):
-            first = tables.setdefault((band, key), number)
-            if first != number:
-                yield first, number
+            bucket = tables.setdefault((band, key), [])
+            yield from ((other, number) for other in bucket)
+            bucket.append(number)
 
 
 def character_grams(text: str) -> list[str]:

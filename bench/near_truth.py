@@ -11,8 +11,8 @@ stories    400 titles with descriptions; what is of one story is no near duplica
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,8 @@ class Slice:
     """Two places, whether they are near duplicates, and the kind of the pair."""
     families: list[int] | None = None
     """Of texts whose pairs are labelled; pairs across families are not."""
+    hosts: list[int] | None = None
+    """The text that each was made from by inserting half of its family's base; -1 where there is none."""
 
     @cached_property
     def grams(self) -> "Grams":
@@ -88,7 +90,36 @@ def _edits(near: Path) -> tuple:
         for place, row in enumerate(rows)
         if row["op"] != "base"
     ]
-    return "edits", clusters, labelled, families
+    texts = [row["text"] for row in rows]
+    asked = [place for place, row in enumerate(rows) if row["op"] == "quote_half_in_other"]
+    return "edits", clusters, labelled, families, _hosts(texts, sorted(bases.values()), asked)
+
+
+def _hosts(texts: list[str], bases: list[int], asked: list[int]) -> list[int]:
+    """Find the base that becomes a text when one block is inserted: its beginning and its end make up the whole of it.
+
+    Two characters may lack, where white space at the seam was changed.
+    """
+    found, begin, end = [-1] * len(texts), defaultdict(list), defaultdict(list)
+    for place in bases:
+        begin[texts[place][:20]].append(place)
+        end[texts[place][-20:]].append(place)
+    for place in asked:
+        text = texts[place]
+        for base in {*begin[text[:20]], *end[text[-20:]]}:
+            if _alike(texts[base], text) + _alike(texts[base][::-1], text[::-1]) >= len(texts[base]) - 2:
+                found[place] = base
+        assert found[place] >= 0, f"edit {place}: no base becomes it by one insertion"
+    return found
+
+
+def _alike(one: str, other: str) -> int:
+    """Count the characters with which both begin."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
 
 
 def _reference(near: Path) -> tuple:
@@ -158,14 +189,24 @@ def by_documents(true: Sequence[int], found: Sequence[int]) -> Scores:
     return Scores(precision, recall, 2 * precision * recall / (precision + recall))
 
 
-def together(found: Sequence[int]) -> Callable[[int, int], bool]:
+def together(found: Sequence[int]) -> Callable[[int, int, int], bool]:
     """Say which pairs a clustering puts together."""
-    return lambda a, b: found[a] == found[b]
+    return lambda _, a, b: found[a] == found[b]
 
 
-def by_labels(labelled: Iterable[tuple[int, int, bool, str]], said: Callable[[int, int], bool]) -> Scores:
-    """Score labelled pairs."""
-    counts = Counter((same, bool(said(a, b))) for a, b, same, _ in labelled)
+def said(numbers: Container[int]) -> Callable[[int, int, int], bool]:
+    """Say which labelled pairs are found themselves."""
+    return lambda number, _a, _b: number in numbers
+
+
+def by_labels(labelled: Iterable[tuple[int, int, bool, str]], same_by: Callable[[int, int, int], bool]) -> Scores:
+    """Score labelled pairs.
+
+    Args:
+        labelled: of a Slice.
+        same_by: what is said of the number of a pair and its two places.
+    """
+    counts = Counter((same, bool(same_by(number, a, b))) for number, (a, b, same, _) in enumerate(labelled))
     right, wrong, missed = counts[True, True], counts[False, True], counts[True, False]
     return Scores(
         right / max(right + wrong, 1), right / max(right + missed, 1), 2 * right / max(2 * right + wrong + missed, 1)
@@ -179,8 +220,11 @@ class Removals:
     count: int
     labels_agree: int
     labels_disagree: int
-    unlabelled: int
-    """Of different families: no label says anything."""
+    hosted: int
+    """Of different families, so that no label says anything; one is what the other became by an insertion, or both
+    came from one text."""
+    strangers: int
+    """Of different families and of no common base."""
     exact: int
     """Exact similarity of at least THRESHOLD."""
     right: int
@@ -202,10 +246,17 @@ def removals(piece: Slice, removed: Iterable[tuple[int, int]]) -> Removals:
         counts["count"] += 1
         counts["labels_agree"] += same
         counts["labels_disagree"] += known and not same
-        counts["unlabelled"] += not known
+        origins = [_origin(piece, end) for end in (place, representative)]
+        counts["hosted" if origins[0] == origins[1] else "strangers"] += not known
         counts["exact"] += exact
         counts["right"] += same or exact
     return Removals(*(counts[name] for name in Removals.__dataclass_fields__))
+
+
+def _origin(piece: Slice, place: int) -> int:
+    """Return the base that most of a text is: its host, or the base of its family."""
+    host = piece.hosts[place] if piece.hosts else -1
+    return host if host >= 0 else (piece.families or piece.clusters)[place]
 
 
 def components_removed(found: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -5,14 +5,14 @@
 Three steps, with the rows, keys, cuts and pairs of the pipeline, each over a pool of workers:
 
     sign    a shard's signatures are made and written, read again, keyed by band, and cut by key into one file
-    pair    one range of keys of all shards gives candidate pairs, cut by pair
+    pair    one range of keys of all shards gives candidate pairs of heads, cut by the greater one
     gather  one range of pairs of all ranges of keys: each pair once
     group   union-find over all pairs, in this one process
 
 Every twentieth document is a planted copy of an earlier one, in any shard, at a similarity of .7 to 1: each number of
 its signature is the other's with that probability. Whatever shares a whole band with its original must come out as a
 pair, and nothing else may but copies of one original; the components must be those of these pairs. The band rows take
-bands × 48 bytes a document on disk (21 GB for 20 million), the signatures of a shard of 65,536 documents 30 MB, which
+bands × 20 bytes a document on disk (9 GB for 20 million), the signatures of a shard of 65,536 documents 30 MB, which
 are removed once they are cut.
 """
 
@@ -29,10 +29,10 @@ from pathlib import Path
 import numpy as np
 
 from corpus_gov.kernels.compiling import kernel
-from corpus_gov.relate import near, records
+from corpus_gov.relate import records
 from corpus_gov.relate.blocks import roots
 from corpus_gov.relate.presets import PRESETS
-from corpus_gov.stages.relating import candidates, valued
+from corpus_gov.stages.relating import added, band_rows, candidates
 
 PRESET = PRESETS["default"]
 
@@ -40,7 +40,7 @@ EVERY = 20
 """One document of so many is a planted copy."""
 
 ROWS_A_RANGE = 1 << 20
-"""Band rows of one range of keys: 50 MB."""
+"""Band rows of one range of keys: 20 MB."""
 
 PAIRS_A_RANGE = 1 << 20
 """Pairs, as ranges of keys find them, of one range of pairs."""
@@ -150,15 +150,11 @@ def sign(task: tuple[Plan, int]) -> Done:
     path = plan.folder / f"signatures-{number}"
     rows.tofile(path)
     made = clock.now()
-    signed = np.fromfile(path, _ROW)
-    keys = near.band_keys(signed["minhash"], PRESET.bands, PRESET.rows).reshape(-1)
-    keyed = np.zeros(len(keys), records.KEYED)
-    keyed["key"], keyed["text"] = keys, np.repeat(signed["text"], PRESET.bands)
-    keyed["doc_id"] = keyed["text"]
-    parts = records.cut(keyed, keys, plan.key_ranges)
+    keyed = band_rows(np.fromfile(path, _ROW), PRESET)
+    parts = records.cut(keyed, records.KEYED, keyed["key"], plan.key_ranges)
     written = write(plan.folder / f"bands-{number}", parts) + path.stat().st_size
     path.unlink()
-    return clock.done(len(keyed), written, written - sum(map(len, parts)), made)
+    return clock.done(len(keyed["key"]), written, written - sum(map(len, parts)), made)
 
 
 def pair(task: tuple[Plan, int]) -> Done:
@@ -166,12 +162,10 @@ def pair(task: tuple[Plan, int]) -> Done:
     plan, number = task
     clock = Clock()
     read = [part(plan.folder / f"bands-{shard}", number) for shard in range(plan.shards)]
-    homes = np.repeat(np.arange(len(read)), [len(one) // records.KEYED.itemsize for one in read])
-    rows = records.joined(read, records.KEYED)
-    found = candidates(rows, homes, 0, PRESET.bucket, PRESET.anchors)
-    parts = records.cut(found, records.heads(found["a"]), plan.pair_ranges)
+    found = candidates(records.unpacked(read, records.KEYED), PRESET.bucket, PRESET.anchors)
+    parts = records.cut(found, records.COUNTED, found["b"], plan.pair_ranges)
     written = write(plan.folder / f"found-{number}", parts)
-    return clock.done(len(found), written, rows.nbytes)
+    return clock.done(len(found["a"]), written, sum(map(len, read)))
 
 
 def gather(task: tuple[Plan, int]) -> Done:
@@ -179,10 +173,9 @@ def gather(task: tuple[Plan, int]) -> Done:
     plan, number = task
     clock = Clock()
     read = [part(plan.folder / f"found-{keys}", number) for keys in range(plan.key_ranges)]
-    found = valued(records.joined(read, records.PAIRS), np.zeros(0, records.VALUES))
-    both = np.stack([numbers(found["a"]), numbers(found["b"])])
+    both = np.stack([numbers(heads) for heads in added(records.unpacked(read, records.COUNTED), 0)])
     np.save(plan.folder / f"pairs-{number}.npy", both.T)
-    return clock.done(len(found), both.nbytes, sum(map(len, read)))
+    return clock.done(both.shape[1], both.nbytes, sum(map(len, read)))
 
 
 def group(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -247,9 +240,9 @@ def names(numbers_of: np.ndarray) -> np.ndarray:
     return found.reshape(-1).view(records.NAME)
 
 
-def numbers(found: np.ndarray) -> np.ndarray:
-    """Read the numbers of names."""
-    return np.ascontiguousarray(found).view(">u8").reshape(-1, 2)[:, 1].astype(np.int64)
+def numbers(heads: np.ndarray) -> np.ndarray:
+    """Read the numbers of heads: `_mixed` backwards."""
+    return _unmixed(heads).astype(np.int64)
 
 
 def write(path: Path, parts: Iterable[bytes]) -> int:
@@ -277,6 +270,17 @@ def _mixed(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def _unmixed(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Undo `_mixed`: both factors have inverses modulo 2^64, and so have the shifts."""
+    x = x ^ (x >> np.uint64(31)) ^ (x >> np.uint64(62))
+    x = x * np.uint64(0x319642B2D24D8EC3)
+    x = x ^ (x >> np.uint64(27)) ^ (x >> np.uint64(54))
+    x = x * np.uint64(0x96DE1B173F119089)
+    x = x ^ (x >> np.uint64(30)) ^ (x >> np.uint64(60))
+    return x * np.uint64(0xF1DE83E19937733D) - np.uint64(1)
 
 
 @kernel

@@ -26,6 +26,17 @@ ROWS_A_GROUP: Final = 4_096
 _ENTRY: Final = struct.Struct("<qq32s")
 """Of the index before the parts of an artefact: first byte, byte after the last, SHA-256."""
 
+_IN_PARTS: Final = "parts "
+"""Start of the mark of an artefact in parts; the number of them and the SHA-256 of their index follow."""
+
+_MARKED: Final = ".sha256"
+
+_FIRST_READ: Final = 8_192
+"""Bytes that hold the index of 170 parts; of more parts, entries are read as they are asked for."""
+
+_STARTS: Final[dict[tuple[str, str], bytes]] = {}
+_STARTS_MOST: Final = 1_024
+
 COMPRESSION_LEVEL: Final = 1
 """zstd; level 3 writes a third slower for a fifth less space, and everything here is written once a run."""
 
@@ -61,6 +72,21 @@ def decode(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     return table
 
 
+def stream(table: pa.Table) -> bytes:
+    """Write a table as an Arrow stream: what the next step reads and nobody else, and what does not compress."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def from_stream(data: bytes) -> pa.Table:
+    """Read what `stream` wrote, without a copy."""
+    with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
+        return reader.read_all()
+
+
 def put(store: Store, artefact: str, data: bytes) -> None:
     """Store an artefact, then the digest that marks it finished."""
     store.put(artefact, data)
@@ -74,9 +100,28 @@ def ready(store: Store, artefact: str) -> bool | None:
     except Missing:
         return False
     try:
-        return True if sha256(store.read(artefact)).hexdigest() == expected else None
+        return True if _digest(store.read(artefact), expected) == expected else None
     except Missing:
         return None
+
+
+def _digest(data: bytes, like: str) -> str:
+    """Digest an artefact as its mark was made: of one in parts, their index, which holds the digests of the parts."""
+    if not like.startswith(_IN_PARTS):
+        return sha256(data).hexdigest()
+    count = like.removeprefix(_IN_PARTS).partition(" ")[0]
+    index = data[: _ENTRY.size * int(count)] if count.isdecimal() and len(count) < 10 else b""
+    if len(index) % _ENTRY.size == 0 and _parts_mark(index) == like:
+        entries = list(_ENTRY.iter_unpack(index))
+        view = memoryview(data)
+        whole = all(sha256(view[start:stop]).digest() == digest for start, stop, digest in entries)
+        if whole and len(data) == (entries[-1][1] if entries else 0):
+            return like
+    return f"{_IN_PARTS}damaged"
+
+
+def _parts_mark(index: bytes) -> str:
+    return f"{_IN_PARTS}{len(index) // _ENTRY.size} {sha256(index).hexdigest()}"
 
 
 def read(store: Store, artefact: str) -> bytes:
@@ -87,7 +132,7 @@ def read(store: Store, artefact: str) -> bytes:
     """
     data = store.read(artefact)
     expected = store.read(_mark(artefact)).decode()
-    found = sha256(data).hexdigest()
+    found = _digest(data, expected)
     if found != expected:
         raise IntegrityError(
             f"{artefact}: SHA-256 is {found[:12]!r}, expected {expected[:12]!r}; "
@@ -103,11 +148,14 @@ def get(store: Store, artefact: str, columns: Sequence[str] | None = None) -> pa
 
 def put_parts(store: Store, artefact: str, parts: Sequence[bytes]) -> None:
     """Store an artefact of parts that are read one at a time: one object, an index before its parts."""
-    start, index = _ENTRY.size * len(parts), []
+    start, entries = _ENTRY.size * len(parts), []
     for part in parts:
-        index.append(_ENTRY.pack(start, start + len(part), sha256(part).digest()))
+        entries.append(_ENTRY.pack(start, start + len(part), sha256(part).digest()))
         start += len(part)
-    put(store, artefact, b"".join([*index, *parts]))
+    index = b"".join(entries)
+    store.put(artefact, b"".join([index, *parts]))
+    # The index has the digests of the parts: nothing is hashed twice.
+    store.put(_mark(artefact), _parts_mark(index).encode())
 
 
 def get_part(store: Store, artefact: str, number: int) -> bytes:
@@ -116,13 +164,38 @@ def get_part(store: Store, artefact: str, number: int) -> bytes:
     Raises:
         IntegrityError: it is not what was written; a run builds it again.
     """
-    entry = store.read(artefact, (_ENTRY.size * number, _ENTRY.size * (number + 1)))
-    if len(entry) == _ENTRY.size:
-        start, stop, digest = _ENTRY.unpack(entry)
+    return get_parts(store, artefact, number, number + 1)[0]
+
+
+def get_parts(store: Store, artefact: str, first: int, stop: int) -> list[bytes]:
+    """Read neighbouring parts of an artefact with one read; errors as for `get_part`."""
+    try:
+        return _parts(store, artefact, _start(store, artefact), first, stop)
+    except IntegrityError:
+        # What is remembered may be of an object that was built again since.
+        if _STARTS.pop((store.url, artefact), None) is None:
+            raise
+        return _parts(store, artefact, _start(store, artefact), first, stop)
+
+
+def _parts(store: Store, artefact: str, start: bytes, first: int, stop: int) -> list[bytes]:
+    size, number = _index_size(start), first
+    if stop * _ENTRY.size <= size:
+        low, high = _ENTRY.size * first, _ENTRY.size * stop
+        index = start[low:high] if high <= len(start) else store.read(artefact, (low, high))
+        entries = list(_ENTRY.iter_unpack(index)) if len(index) == high - low else []
+        low, high = (entries[0][0], entries[-1][1]) if entries else (0, 0)
         # A damaged index may name any span: no more is read than is there.
-        part = store.read(artefact, (start, stop)) if _ENTRY.size <= start <= stop < 1 << 62 else b""
-        if len(part) == stop - start and sha256(part).digest() == digest:
-            return part
+        data = memoryview(store.read(artefact, (low, high)) if size <= low <= high < 1 << 62 else b"")
+        found = []
+        for begin, end, digest in entries:
+            part = bytes(data[begin - low : end - low]) if low <= begin <= end else b""
+            if len(part) != end - begin or sha256(part).digest() != digest:
+                break
+            found.append(part)
+        if len(found) == stop - first:
+            return found
+        number += len(found)
     raise IntegrityError(
         f"{artefact}: part {number} is not what its index says; it was changed after it was built: run again, and "
         "it is built anew"
@@ -131,15 +204,46 @@ def get_part(store: Store, artefact: str, number: int) -> bytes:
 
 def count_parts(store: Store, artefact: str) -> int:
     """Return how many parts an artefact has, by its index; `get_part` tells whether they are whole."""
-    entry = store.read(artefact, (0, _ENTRY.size))
+    return _index_size(_start(store, artefact)) // _ENTRY.size
+
+
+def _start(store: Store, artefact: str) -> bytes:
+    """Read the first bytes of an artefact once a process: what lies under a name is always the same."""
+    key = (store.url, artefact)
+    if key not in _STARTS:
+        while len(_STARTS) >= _STARTS_MOST:
+            _STARTS.pop(next(iter(_STARTS)), None)
+        _STARTS[key] = store.read(artefact, (0, _FIRST_READ))
+    return _STARTS[key]
+
+
+def _index_size(start: bytes) -> int:
     # The first part begins where the index ends.
-    return int(_ENTRY.unpack(entry)[0]) // _ENTRY.size if len(entry) == _ENTRY.size else 0
+    return max(0, int(_ENTRY.unpack_from(start)[0])) if len(start) >= _ENTRY.size else 0
 
 
 def remove(store: Store, artefact: str) -> None:
     """Remove an artefact that nobody will read again; an absent one is no error."""
+    _STARTS.pop((store.url, artefact), None)
     store.delete(_mark(artefact))
     store.delete(artefact)
+
+
+def sweep(store: Store, family: str, keep: Iterable[str] = ()) -> None:
+    """Remove all artefacts of a family, or of those that begin so, but for some.
+
+    Args:
+        store: where.
+        family: of `name`, or the start of it up to a dot: "plan." are all plans.
+        keep: names that stay.
+    """
+    kept = {path for name in keep for path in (name, _mark(name))}
+    # Marks go first: a sweep that is cut off leaves nothing that looks whole.
+    names = store.list(f"artefacts/{family}" + ("" if family.endswith(".") else "/"))
+    for path in sorted(names, key=lambda path: not path.endswith(_MARKED)):
+        if path not in kept:
+            _STARTS.pop((store.url, path), None)
+            store.delete(path)
 
 
 def put_ranges(store: Store, artefact: str, tables: Sequence[pa.Table]) -> None:
@@ -176,7 +280,7 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 
 def _mark(artefact: str) -> str:
-    return artefact.removesuffix(".parquet") + ".sha256"
+    return artefact.removesuffix(".parquet") + _MARKED
 
 
 @cache

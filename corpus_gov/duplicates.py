@@ -122,7 +122,7 @@ def _verified(
     names = {side: members.take(missing[column]) for side, column in (("a", "x"), ("b", "y"))}
     texts = {side: records.names(table["text_digest"]) for side, table in names.items()}
     swapped = texts["a"] > texts["b"]
-    pairs = np.zeros(len(missing), records.PAIRS)
+    pairs: records.Columns = {"kind": np.zeros(len(missing))}
     for side, other in (("a", "b"), ("b", "a")):
         mine, its = names[side], names[other]
         pairs[side] = np.where(swapped, texts[other], texts[side])
@@ -131,7 +131,12 @@ def _verified(
         # A code point has four bytes at most; blocks only have to be small enough.
         sizes = [np.minimum(4 * np.asarray(table["n_chars"]), 2**32 - 1) for table in (its, mine)]
         pairs[f"bytes_{side}"] = np.where(swapped, *sizes)
-    data, store = pairs.tobytes(), workspace.store
-    name = artefacts.name("pairs.asked", sha256(data).hexdigest())
-    artefacts.put_parts(store, name, [data])
-    return grouping.verified(workspace.context(), engine, shards, [name], 1, preset)
+    ranges = records.power_of_two(len(missing), grouping.ASKED_A_RANGE)
+    parts, store = records.cut(pairs, records.PAIRS, records.heads(pairs["a"]), ranges), workspace.store
+    name = artefacts.name("pairs.asked", [sha256(part).hexdigest() for part in parts])
+    artefacts.put_parts(store, name, parts)
+    try:
+        found = grouping.verified(workspace.context(), engine, shards, [name], [None] * ranges, preset)
+        return found.select(EDGES.names).cast(EDGES)
+    finally:
+        grouping.sweep(store)

@@ -6,9 +6,10 @@ of the preset, and lies in the build cache. So a new batch costs its own signatu
 pairs that it brought.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -17,25 +18,32 @@ import pyarrow.compute as pc
 
 from corpus_gov import artefacts
 from corpus_gov.engine import Engine, ranges_for
-from corpus_gov.relate import blocks, contained, exact, records
+from corpus_gov.relate import blocks, exact, records
 from corpus_gov.relate import clusters as components
 from corpus_gov.relate.presets import Preset
+from corpus_gov.relate.records import runs
 from corpus_gov.schemas import EDGES, field, table
-from corpus_gov.stages import Context, Shard, relating
+from corpus_gov.stages import Context, Shard, damaged
 from corpus_gov.stages.looking import JoinTask, SplitTask, artefact_names, join_keys, split_keys
 from corpus_gov.stages.relating import (
     KINDS,
+    VALUED,
     BandTask,
+    EdgeTask,
     FetchTask,
+    GatherTask,
     MeasureTask,
     PairTask,
     ValueTask,
     cut_bands,
+    edge_range,
     fetch_texts,
+    gather_range,
     measure_block,
     measured_family,
     pair_range,
     preset_of,
+    texts_name,
     value_range,
 )
 from corpus_gov.store import Store
@@ -45,14 +53,27 @@ VERSION: Final = 1
 ROWS_A_RANGE: Final = 65_536
 """Documents of a range of text digests."""
 
-KEYS_A_RANGE: Final = 1 << 18
-"""Rows of a range of keys: 12 MB, and some times that while they are sorted and paired."""
+KEYS_A_RANGE: Final = 1 << 20
+"""Rows of a range of keys: 20 MB, and some times that while they are sorted and paired."""
 
-PAIRS_A_RANGE: Final = 1 << 13
+PAIRS_A_RANGE: Final = 1 << 16
 """Documents for each range of pairs."""
 
-BYTES_A_KEY: Final = 48
-"""Text for each key of a passage or clause, about."""
+PAIRS_AT_ONCE: Final = 1 << 20
+"""Pairs that are laid out in blocks together: a text that is in pairs of several layouts is hashed for each of them."""
+
+ASKED_A_RANGE: Final = 1 << 20
+"""Pairs of a range where pairs are asked for and not found."""
+
+BYTES_A_PASSAGE: Final = 96
+BYTES_A_CLAUSE: Final = 64
+"""Text for each key, about."""
+
+INTERMEDIATE: Final = (
+    "cuts.exact", "edges.exact", "edges.near", "cuts.texts", "cuts.near", "pairs.", "halves", "gathered", "valued",
+    "plan.", "texts",
+)  # fmt: skip
+"""Families that serve one run: no later one could name what they hold. Copies of texts are among them."""
 
 MADE_OF: Final = table(
     "made_of",
@@ -66,31 +87,67 @@ MADE_OF: Final = table(
 )
 
 
-def relate(context: Context, engine: Engine, shards: Sequence[Shard]) -> str | None:
+def relate(context: Context, engine: Engine, shards: Sequence[Shard], rebuilt: list[str] | None = None) -> str | None:
     """Relate all documents; returns the name of the clusters, None without documents.
 
-    The names of the edges and of MADE_OF follow from that of the clusters.
+    The names of the edges and of MADE_OF follow from that of the clusters. Which of them were damaged and built again
+    is added to `rebuilt`.
     """
     documents = sum(shard.documents for shard in shards)
     if not shards:
         return None
     store, preset = context.store(), preset_of(context)
+    # Copies of texts that a killed run left.
+    artefacts.sweep(store, "texts")
     names = [artefact_names(context, shard) for shard in shards]
     kinds = ["keys.exact", *(KINDS if preset else ())]
     keys = {kind: [one[kind] for one in names] for kind in kinds}
     made_from = {kind: sorted(of_kind) for kind, of_kind in keys.items()}
     name = artefacts.name("clusters", made_from, versions(context))
-    wanted = (name, artefacts.edges_name(name), artefacts.made_of_name(name))
-    if not all(artefacts.ready(store, one) is True for one in wanted):
+    wanted = (name, artefacts.edges_name(name), artefacts.made_of_name(name), told_name(name, shards))
+    state = {one: artefacts.ready(store, one) for one in wanted}
+    if rebuilt is not None:
+        rebuilt += damaged(state)
+    if not all(state.values()):
         parts = _exact(context, engine, keys["keys.exact"], documents)
         if preset:
             parts += _near(context, engine, shards, keys, preset)
-        edges = pa.concat_tables(parts).sort_by([(column, "ascending") for column in ("a", "b", "kind")])
-        equals = edges.filter(pc.is_in(edges["kind"], pa.array(["exact", "near"])))
-        artefacts.put(store, artefacts.edges_name(name), artefacts.encode(edges.combine_chunks()))
-        artefacts.put(store, artefacts.made_of_name(name), artefacts.encode(made_of(edges)))
-        artefacts.put(store, name, artefacts.encode(components.clusters(equals)))
+        _put_relations(store, pa.concat_tables(parts), name, shards)
     return name
+
+
+def _put_relations(store: Store, edges: pa.Table, name: str, shards: Sequence[Shard]) -> None:
+    """Store edges, what follows from them, and for each shard what concerns its documents."""
+    edges = edges.sort_by([(column, "ascending") for column in ("a", "b", "kind")]).combine_chunks()
+    clusters = components.clusters(edges.filter(pc.is_in(edges["kind"], pa.array(["exact", "near"]))))
+    made = made_of(edges)
+    artefacts.put_parts(store, told_name(name, shards), _told(edges, clusters, made, len(shards)))
+    artefacts.put(store, artefacts.edges_name(name), artefacts.encode(edges.select(EDGES.names).cast(EDGES)))
+    artefacts.put(store, artefacts.made_of_name(name), artefacts.encode(made))
+    sweep(store)
+    artefacts.put(store, name, artefacts.encode(clusters))
+
+
+def told_name(clusters: str, shards: Sequence[Shard]) -> str:
+    """Name what shards are told of clusters and of MADE_OF: a part for each, in their order; see `relating.told`."""
+    return artefacts.name("told", clusters, [shard.ref for shard in shards])
+
+
+def _told(edges: pa.Table, clusters: pa.Table, made: pa.Table, shards: int) -> list[bytes]:
+    ids = pa.concat_arrays([chunk for side in "ab" for chunk in edges[side].chunks] or [pa.array([], pa.string())])
+    homes = np.concatenate([np.asarray(edges[f"home_{side}"]) for side in "ab"])
+    rows = clusters.join(made, "doc_id", join_type="full outer").sort_by("doc_id").combine_chunks()
+    home = homes[np.asarray(pc.index_in(rows["doc_id"].combine_chunks(), value_set=ids)).astype(np.int64)]
+    order = np.argsort(home, kind="stable")
+    bounds = np.searchsorted(home[order], np.arange(shards + 1)).tolist()
+    rows = rows.take(pa.array(order)).combine_chunks()
+    return [artefacts.stream(rows.slice(low, high - low)) for low, high in pairwise(bounds)]
+
+
+def sweep(store: Store) -> None:
+    """Remove what relating needed on the way, texts above all."""
+    for family in INTERMEDIATE:
+        artefacts.sweep(store, family)
 
 
 def versions(context: Context) -> list[Any]:
@@ -125,7 +182,7 @@ def sizes(clusters: pa.Table) -> dict[str, Any]:
 
 def _exact(context: Context, engine: Engine, keys: Sequence[str], documents: int) -> list[pa.Table]:
     ranges = ranges_for(documents, ROWS_A_RANGE)
-    cuts = engine.map("relate", split_keys, [SplitTask(context, name, ranges) for name in keys])
+    cuts = engine.map("relate", split_keys, [SplitTask(context, name, home, ranges) for home, name in enumerate(keys)])
     joins = [JoinTask(context, tuple(sorted(cuts)), number) for number in range(ranges)]
     return [artefacts.get(context.store(), part) for part in engine.map("relate", join_keys, joins)]
 
@@ -134,127 +191,140 @@ def _near(
     context: Context, engine: Engine, shards: Sequence[Shard], keys: dict[str, list[str]], preset: Preset
 ) -> list[pa.Table]:
     documents, text = sum(shard.documents for shard in shards), sum(shard.text_bytes for shard in shards)
-    bands = engine.map("relate", cut_bands, [BandTask(context, name) for name in keys["keys.near"]])
-    cuts = (bands, keys["keys.passages"], keys["keys.clauses"])
-    rows = (documents * preset.bands, text // BYTES_A_KEY, text // BYTES_A_KEY)
-    pair_ranges = records.power_of_two(documents, PAIRS_A_RANGE)
+    ranges = records.power_of_two(documents, PAIRS_A_RANGE)
+    rows = (documents * preset.bands, text // BYTES_A_PASSAGE, text // BYTES_A_CLAUSE)
+    key_ranges = [records.power_of_two(n, KEYS_A_RANGE) for n in rows]
+    bands = [BandTask(context, name, home, ranges, key_ranges[0]) for home, name in enumerate(keys["keys.near"])]
+    texts, cuts = zip(*engine.map("relate", cut_bands, bands), strict=True)
+    by_kind = (cuts, keys["keys.passages"], keys["keys.clauses"])
     tasks = [
-        PairTask(context, kind, tuple(cuts[kind]), number, ranges, pair_ranges)
-        for kind, ranges in enumerate(records.power_of_two(n, KEYS_A_RANGE) for n in rows)
-        for number in range(ranges)
+        PairTask(context, kind, tuple(names), number, key_ranges[kind], ranges)
+        for kind, names in enumerate(by_kind)
+        for number in range(key_ranges[kind])
     ]
-    pairs = engine.map("relate", pair_range, tasks)
-    return [verified(context, engine, shards, pairs, pair_ranges, preset)]
+    found = list(zip(tasks, engine.map("relate", pair_range, tasks), strict=True))
+    pairs = tuple(tuple(name for task, name in found if task.kind == kind) for kind in range(len(by_kind)))
+    gathering = [GatherTask(context, pairs, texts, number, ranges) for number in range(ranges)]
+    halves, gathered = zip(*engine.map("relate", gather_range, gathering), strict=True)
+    return [verified(context, engine, shards, halves, gathered, preset)]
 
 
 def verified(
-    context: Context, engine: Engine, shards: Sequence[Shard], pairs: Sequence[str], ranges: int, preset: Preset
+    context: Context,
+    engine: Engine,
+    shards: Sequence[Shard],
+    pairs: Sequence[str],
+    texts: Sequence[str | None],
+    preset: Preset,
 ) -> pa.Table:
-    """Measure candidate pairs and keep those that are related; arguments as for `measured`.
+    """Measure candidate pairs that nobody measured before, and keep those that are related.
 
-    Returns:
-        EDGES.
-    """
-    found = measured(context, engine, shards, pairs, ranges, preset)
-    return pa.concat_tables([_edges(values, preset) for values in found])
-
-
-def measured(
-    context: Context, engine: Engine, shards: Sequence[Shard], pairs: Sequence[str], ranges: int, preset: Preset
-) -> list[np.ndarray]:
-    """Measure pairs: those that nobody measured before are compared now.
-
-    Memory: some 200 bytes for each pair that is compared.
+    Memory: some 300 bytes for each of PAIRS_AT_ONCE pairs, and 200 for each edge.
 
     Args:
         context: of the tasks.
         engine: running.
         shards: in the order that the homes of the pairs count.
-        pairs: names of records.PAIRS, each cut into `ranges` by the greater text.
-        ranges: of each.
+        pairs: names of HALF, or of records.PAIRS, each cut by a into as many ranges as there are `texts`.
+        texts: name of records.TEXTS of each range; None where pairs name both texts.
         preset: in force.
 
     Returns:
-        VALUED rows of each range, all with a value.
+        relating.HOMED.
     """
-    store = context.store()
-    known = [n for n in store.list(f"artefacts/{measured_family(preset)}/") if n.endswith(".parquet")]
-    found = _values(context, engine, pairs, known, ranges, complete=False)
-    if unknown := [rows[rows["value"] < 0] for rows in found if (rows["value"] < 0).any()]:
-        known += _compare(context, engine, shards, np.concatenate(unknown))
-        found = _values(context, engine, pairs, sorted(set(known)), ranges, complete=True)
-    return found
+    store, ranges = context.store(), len(texts)
+    known = tuple(n for n in store.list(f"artefacts/{measured_family(preset)}/") if n.endswith(".parquet"))
+    tasks = [ValueTask(context, tuple(pairs), of, known, number, ranges) for number, of in enumerate(texts)]
+    valued = engine.map("relate", value_range, tasks)
+    fresh = tuple(_compare(context, engine, shards, valued))
+    keeping = [EdgeTask(context, name, fresh, known, number, ranges) for number, name in enumerate(valued)]
+    done = engine.map("relate", edge_range, keeping)
+    merged = {name for _, name in done}
+    for name in (*known, *fresh):
+        if name not in merged:
+            artefacts.remove(store, name)
+    return pa.concat_tables(artefacts.get(store, name) for name, _ in done)
 
 
-def _values(
-    context: Context, engine: Engine, pairs: Sequence[str], known: Sequence[str], ranges: int, *, complete: bool
-) -> list[np.ndarray]:
-    tasks = [ValueTask(context, tuple(pairs), tuple(known), number, ranges, complete) for number in range(ranges)]
+def _compare(context: Context, engine: Engine, shards: Sequence[Shard], valued: Sequence[str]) -> list[str]:
+    """Compare the pairs of `value_range` that have no value, block by block; returns the names of what was measured."""
     store = context.store()
-    return [
-        np.frombuffer(artefacts.read(store, name), relating.VALUED) for name in engine.map("relate", value_range, tasks)
+    plans = [_planned(store, pairs) for pairs in _waves(store, valued)]
+    if not plans:
+        return []
+    homes = sorted({home for plan in plans for home in plan.homes})
+    fetches = [
+        FetchTask(context, shards[home], tuple((plan.texts, plan.homes[home]) for plan in plans if home in plan.homes))
+        for home in homes
     ]
-
-
-def _compare(context: Context, engine: Engine, shards: Sequence[Shard], pairs: np.ndarray) -> list[str]:
-    """Compare pairs block by block; returns the names of what was measured."""
-    store = context.store()
-    places, block = blocks.blocks(pairs)
-    pairs = pairs[places]
-    asked = np.zeros(len(pairs), records.VALUES)
-    for column in ("a", "b", "kind"):
-        asked[column] = pairs[column]
-    plan = _put_rows(store, "plan.pairs", asked, block)
-    wanted = blocks.wanted(pairs, block)
-    homes = wanted["home"][records.starts(wanted["home"])].tolist()
-    fetch_plan = _put_rows(store, "plan.texts", wanted, wanted["home"])
-    fetches = [FetchTask(context, shards[home], fetch_plan, number) for number, home in enumerate(homes)]
     try:
-        texts = engine.map("relate", fetch_texts, fetches, [shards[home].text_bytes for home in homes])
-        needs = _needs(wanted, dict(zip(homes, texts, strict=True)))
-        tasks = [MeasureTask(context, plan, number, parts) for number, parts in enumerate(needs)]
+        found = engine.map("relate", fetch_texts, fetches, [shards[home].text_bytes for home in homes])
+        names, first = dict(zip(homes, found, strict=True)), dict.fromkeys(homes, 0)
+        tasks = []
+        for plan in plans:
+            for block, needs in enumerate(plan.needs):
+                parts = tuple((names[home], first[home] + part) for home, part in needs)
+                tasks.append(MeasureTask(context, plan.pairs, block, parts))
+            for home, parts_of_home in plan.parts.items():
+                first[home] += parts_of_home
         return engine.map("relate", measure_block, tasks)
     finally:
-        # Copies of texts are kept no longer than they are needed, those of an interrupted run neither.
-        for name in store.list("artefacts/texts/"):
-            store.delete(name)
+        # Copies of texts are kept no longer than they are needed. By name: a list may not have them yet.
+        for fetch in fetches:
+            artefacts.remove(store, texts_name(fetch))
 
 
-def _needs(wanted: np.ndarray, names: dict[int, str]) -> list[tuple[tuple[str, int], ...]]:
-    """Say for each block which parts of which artefacts hold its texts."""
-    firsts = wanted[records.starts(wanted["home"], wanted["block"])]
-    found: list[list[tuple[str, int]]] = [[] for _ in range(int(firsts["block"].max()) + 1)]
-    for home, of_home in groupby(firsts.tolist(), key=lambda row: row[0]):
-        for part, (_, block, _) in enumerate(of_home):
-            found[block].append((names[home], part))
-    return [tuple(parts) for parts in found]
+def _waves(store: Store, valued: Sequence[str]) -> Iterator[records.Columns]:
+    """Read the pairs without a value, some ranges at a time."""
+    parts: list[bytes] = []
+    for name in valued:
+        parts.append(artefacts.get_part(store, name, 1))
+        if sum(map(len, parts)) >= PAIRS_AT_ONCE * VALUED.itemsize:
+            yield records.unpacked(parts, VALUED)
+            parts = []
+    if any(parts):
+        yield records.unpacked(parts, VALUED)
 
 
-def _put_rows(store: Store, family: str, rows: np.ndarray, group: np.ndarray) -> str:
-    """Store rows under a name made from them, one part for each run of equal numbers of `group`."""
-    first = records.starts(group)
-    stops = np.append(first[1:], len(rows))
-    parts = [rows[low:high].tobytes() for low, high in zip(first, stops, strict=True)]
+@dataclass(frozen=True)
+class _Plan:
+    """Blocks of some pairs."""
+
+    pairs: str
+    """records.VALUES, a part a block."""
+    texts: str
+    """blocks.WANTED, a part a shard."""
+    homes: dict[int, int]
+    """Numbers of shards, and the part that each has of `texts`."""
+    needs: list[list[tuple[int, int]]]
+    """For each block the shards that have its texts, and the which-th block of the shard's this is."""
+    parts: dict[int, int]
+    """How many blocks need a shard."""
+
+
+def _planned(store: Store, pairs: records.Columns) -> _Plan:
+    """Lay out pairs in blocks."""
+    places, block = blocks.blocks(pairs)
+    pairs = {field: column[places] for field, column in pairs.items()}
+    asked = [records.packed(pairs, records.VALUES, slice(*run)) for run in runs(block)]
+    wanted = blocks.wanted(pairs, block)
+    by_home = runs(wanted["home"])
+    texts = _put_plan(store, "plan.texts", [wanted[low:high].tobytes() for low, high in by_home])
+    homes = {int(wanted["home"][low]): part for part, (low, _) in enumerate(by_home)}
+    needs: list[list[tuple[int, int]]] = [[] for _ in asked]
+    parts: dict[int, int] = {}
+    for home, block_of, _ in wanted[records.starts(wanted["home"], wanted["block"])].tolist():
+        needs[block_of].append((home, parts.get(home, 0)))
+        parts[home] = parts.get(home, 0) + 1
+    return _Plan(_put_plan(store, "plan.pairs", asked), texts, homes, needs, parts)
+
+
+def _put_plan(store: Store, family: str, parts: Sequence[bytes]) -> str:
+    """Store parts under a name made from them."""
     name = artefacts.name(family, [sha256(part).hexdigest() for part in parts])
     if artefacts.ready(store, name) is not True:
         artefacts.put_parts(store, name, parts)
     return name
-
-
-def _edges(values: np.ndarray, preset: Preset) -> pa.Table:
-    """Keep the pairs that are related, as EDGES."""
-    least = np.array([preset.threshold, contained.THRESHOLD, contained.THRESHOLD])
-    values = values[values["value"] >= least[values["kind"]]]
-    one, other = values["doc_a"], values["doc_b"]
-    # Near: the smaller doc_id first. The others: the document that is inside.
-    swapped = np.where(values["kind"] == 0, one > other, values["inner"] == 1)
-    columns = [
-        records.hexadecimal(np.where(swapped, other, one)),
-        records.hexadecimal(np.where(swapped, one, other)),
-        pa.array(records.KINDS).take(pa.array(values["kind"])),
-        pa.array(values["value"]),
-    ]
-    return pa.table(columns, schema=EDGES)
 
 
 def made_of(edges: pa.Table) -> pa.Table:

@@ -12,11 +12,12 @@ import pytest
 import small_corpus
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from related_texts import documents_of, edges_of, keys_of, values_of
 
 from corpus_gov import artefacts, config, grouping
 from corpus_gov.engine import Engine
 from corpus_gov.intake import ingest
-from corpus_gov.relate import near, records
+from corpus_gov.relate import records
 from corpus_gov.relate.presets import PRESETS
 from corpus_gov.stages import relating
 from corpus_gov.stages.looking import BuildTask, build_shard
@@ -102,6 +103,8 @@ def test_batches_shards_and_order_change_nothing(tmp_path_factory, engine, seed,
             patch.setattr(records, "ROWS_A_PART", 32)
             patch.setattr(grouping, "KEYS_A_RANGE", 128)
             patch.setattr(grouping, "PAIRS_A_RANGE", 8)
+            patch.setattr(grouping, "PAIRS_AT_ONCE", 20)
+            patch.setattr("corpus_gov.artefacts._FIRST_READ", 100)
             patch.setattr("corpus_gov.relate.blocks.BLOCK_TEXTS", 5)
         for number in range(batches):
             mine = [texts[place] for place in rng.permutation(len(texts)) if of_batch[place] == number]
@@ -116,7 +119,7 @@ def test_batches_shards_and_order_change_nothing(tmp_path_factory, engine, seed,
 def test_a_second_batch_measures_only_what_it_brought(tmp_path, engine, monkeypatch):
     """What was compared once is not compared again, in the same run or in a later one, whether related or not."""
     asked = []
-    monkeypatch.setattr(grouping, "_compare", counting(grouping._compare, asked))
+    monkeypatch.setattr(grouping, "_planned", counting(grouping._planned, asked))
     texts = list(enumerate(corpus(1)))
     workspace = workspace_of(tmp_path)
     write(tmp_path, 0, texts[:20])
@@ -127,7 +130,7 @@ def test_a_second_batch_measures_only_what_it_brought(tmp_path, engine, monkeypa
     related(workspace, engine)
 
     assert len(asked) == 2
-    first, second = (set(zip(p["kind"].tolist(), p["a"].tolist(), p["b"].tolist(), strict=True)) for p in asked)
+    first, second = (set(zip(*(p[name].tolist() for name in ("kind", "a", "b")), strict=True)) for p in asked)
     assert first
     assert second
     assert not first & second
@@ -136,22 +139,58 @@ def test_a_second_batch_measures_only_what_it_brought(tmp_path, engine, monkeypa
 def counting(function, asked: list):
     """Note the pairs that are compared."""
 
-    def compare(context, engine, shards, pairs):
+    def planned(store, pairs):
         asked.append(pairs)
-        return function(context, engine, shards, pairs)
+        return function(store, pairs)
 
-    return compare
+    return planned
 
 
-def test_no_text_stays_behind(tmp_path, engine):
-    """Copies of texts that comparisons needed are gone when they are done."""
+def test_only_what_later_runs_use_stays_behind(tmp_path, engine):
+    """Copies of texts and everything else on the way is gone when it is done; values lie in one piece a range."""
     workspace = workspace_of(tmp_path)
-    write(tmp_path, 0, list(enumerate(corpus(2))))
+    for number in range(3):
+        write(tmp_path, number, list(enumerate(corpus(number))))
+        related(workspace, engine)
 
-    related(workspace, engine)
+    families = {name.split("/")[1] for name in workspace.store.list("artefacts/")}
+    measured = {family for family in families if family.startswith("measured.")}
+    of_shards = {"findings.encoding", "keys.exact", "keys.near", "keys.passages", "keys.clauses"}
+    assert families == of_shards | measured | {"clusters", "edges", "made_of", "told"}
+    assert len(measured) == 1
+    assert len(workspace.store.list(f"artefacts/{measured.pop()}/")) == 2
 
-    assert workspace.store.list("artefacts/texts/") == []
-    assert workspace.store.list("artefacts/keys.near/")
+
+def test_an_interrupted_run_leaves_nothing_that_is_used_unseen(tmp_path, engine, monkeypatch):
+    """After a run that died late, with everything on the way damaged, the edges are those of an undisturbed run."""
+    texts = list(enumerate(corpus(2)))
+    (tmp_path / "calm").mkdir()
+    write(tmp_path / "calm", 0, texts)
+    calm = related(workspace_of(tmp_path / "calm"), engine)
+    workspace = workspace_of(tmp_path)
+    write(tmp_path, 0, texts)
+    with monkeypatch.context() as patch:
+        patch.setattr(grouping, "made_of", broken)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            related(workspace, engine)
+    store = workspace.store
+    left = [name for name in store.list("artefacts/") if name.endswith(".parquet")]
+    families = {name.split("/")[1] for name in left}
+    assert families.issuperset({"cuts.near", "pairs.near", "pairs.spun", "halves", "gathered", "valued", "edges.near"})
+    # Texts are the exception: those of a run that was killed go when the next one begins.
+    assert "texts" not in families
+    store.put("artefacts/texts/left.parquet", b"a text")
+    for name in left:
+        if not name.startswith("artefacts/keys."):
+            store.put(name, store.read(name)[:-1] + b"?")
+
+    assert related(workspace, engine) == calm
+    assert store.list("artefacts/texts/") == []
+
+
+def broken(edges):
+    """Fail."""
+    raise RuntimeError("on purpose")
 
 
 def test_damaged_values_are_measured_again(tmp_path, engine):
@@ -184,7 +223,7 @@ def test_one_text_under_many_ids_is_compared_with_nothing(tmp_path, engine, monk
     """Three thousand addresses of one text, and texts like no other, are related by digest alone."""
     rng = np.random.default_rng(6)
     asked = []
-    monkeypatch.setattr(grouping, "_compare", counting(grouping._compare, asked))
+    monkeypatch.setattr(grouping, "_planned", counting(grouping._planned, asked))
     workspace = workspace_of(tmp_path)
     strangers = [sentence(rng, 40) for _ in range(200)]
     write(tmp_path, 0, list(enumerate([sentence(rng, 200)] * 3_000 + strangers)))
@@ -207,76 +246,68 @@ def test_a_corpus_without_duplicates_has_no_edges(tmp_path, engine):
     assert [artefacts.decode(table).num_rows for table in tables.values()] == [0, 0, 0]
 
 
-def test_documents_of_twenty_megabytes(engine):
-    """Huge documents are keyed and compared like others, in bounded time."""
+@pytest.mark.parametrize("words", [400_000, pytest.param(10_500_000, marks=pytest.mark.slow)])
+def test_huge_documents(words):
+    """Documents of 4 MB, and of 100 MB, are keyed and compared like others, in bounded time."""
     rng = np.random.default_rng(8)
-    numbers = rng.integers(0, 10**9, 2_000_000)
-    text = " ".join(map(str, numbers.tolist()))
-    texts = [text, text.replace("7 ", "8 ", 1), text[: len(text) // 2]]
-    digests = [f"{number:032x}" * 2 for number in range(3)]
-    columns = {"doc_id": [digest[:32] for digest in digests], "text_digest": digests}
-    documents = pa.RecordBatch.from_pydict(columns | {"text": pa.array(texts, pa.large_string())})
+    text = np.char.zfill(rng.integers(0, 10**9, words).astype("S9"), 9)
+    text = b" ".join(text.tolist()).decode()
+    documents = documents_of([text, text.replace("7 ", "8 ", 1), text[: len(text) // 2]])
     preset = PRESETS["default"]
 
-    rows = relating.keys_of("keys.passages", documents, preset)
-    pairs = relating.candidates(rows, np.zeros(len(rows), np.int64), 1, 32, 4)
-    asked = np.zeros(len(pairs), records.VALUES)
-    asked["a"], asked["b"], asked["kind"] = pairs["a"], pairs["b"], [0, 1, 1]
-    names = relating._binary(records.names(documents.column("text_digest")))
-    values = relating.measure(asked, pa.table({"name": names, "text": documents.column("text")}), preset)
+    values = values_of(documents)
 
-    assert len(relating.keys_of("keys.near", documents, preset)) == 3
-    assert values["value"].tolist()[0] >= 9_990
-    assert min(values["value"].tolist()[1:]) > 9_990
-    assert values["inner"].tolist()[1:] == [1, 1]
+    assert len(text) == 10 * words - 1
+    assert len(keys_of("keys.near", documents)["key"]) == 3 * preset.bands
+    found = [records.hexadecimal(values[side]).to_pylist() for side in ("doc_a", "doc_b")]
+    rows = {
+        (records.KINDS[kind], *sorted((int(a, 16), int(b, 16)))): value
+        for kind, a, b, value in zip(values["kind"].tolist(), *found, values["value"].tolist(), strict=True)
+    }
+    assert rows["near", 0, 1] >= 9_990
+    assert min(rows["contained", 0, 2], rows["contained", 1, 2]) > 9_990
 
 
 def test_edges_are_those_of_the_relations(tmp_path, engine):
-    """The pipeline finds the near edges that the plain functions find over all documents at once."""
+    """The pipeline finds the edges that the plain functions find over all documents at once."""
     workspace = workspace_of(tmp_path)
     texts = corpus(5)
     write(tmp_path, 0, list(enumerate(texts)))
     edges = artefacts.decode(related(workspace, engine)["edges"])
     shard = workspace.shards()[0]
     documents = artefacts.decode(workspace.store.read(shard.name("documents")))
-    preset = PRESETS["default"]
 
-    signatures = near.signatures(documents["text"].combine_chunks(), preset)
-    keyed = near.band_rows(
-        documents["doc_id"].combine_chunks(), documents["text_digest"].combine_chunks(), signatures, preset
-    )
-    plain = near.verify(near.candidates(keyed, preset), documents, preset)
+    found = edges.filter(pc.not_equal(edges["kind"], "exact")).combine_chunks()
 
-    assert edges.filter(pc.equal(edges["kind"], "near")).combine_chunks().equals(plain.combine_chunks())
+    assert len(found) > 20
+    assert found.equals(edges_of(documents, cuts=3))
 
 
-def rows_of(keys, texts, ids, size: int = 3) -> np.ndarray:
+def rows_of(keys, texts, size: int = 3) -> records.Columns:
     """Make keyed rows."""
-    rows = np.zeros(len(keys), records.KEYED)
-    rows["key"], rows["size"] = keys, size
-    rows["text"], rows["doc_id"] = texts, ids
-    return rows
+    return {"key": keys, "text": texts, "size": np.full(len(keys), size, np.uint32)}
 
 
 def test_a_million_identical_documents_cost_no_pairs():
     """Copies of one text are one text: a million of them in sixteen buckets give nothing to compare."""
     n = 1_000_000
+    keys = np.arange(n, dtype=np.uint64) % np.uint64(16) << np.uint64(40)
     ids = np.arange(2 * n, dtype=np.uint64).view(records.NAME)
-    rows = rows_of(np.full(n, 7, np.uint64), b"t" * 16, ids)
+    copies = {"text": np.full(n, b"t" * 16, records.NAME), "doc_id": ids[::-1].copy()}
 
-    assert len(relating.candidates(rows, np.zeros(n, np.int64), 0, 128, 16)) == 0
+    assert len(relating.candidates(rows_of(keys, np.full(n, 5, np.uint64)), 128, 16)["a"]) == 0
+    assert relating.first_texts(copies)["doc_id"].tolist() == [ids[0]]
 
 
 def test_a_huge_bucket_of_different_texts_is_paired_with_anchors():
     """A key that a hundred thousand texts share costs anchors times members, not all pairs."""
     n = 100_000
-    names = np.sort(np.random.default_rng(1).integers(0, 2**63, 2 * n).astype(np.uint64).view(records.NAME))
-    rows = rows_of(np.full(n, 7, np.uint64), names, names)
+    texts = np.sort(np.random.default_rng(1).integers(0, 2**63, n).astype(np.uint64))
 
-    pairs = relating.candidates(rows, np.zeros(n, np.int64), 0, 128, 16)
+    pairs = relating.candidates(rows_of(np.full(n, 7, np.uint64), texts), 128, 16)
 
-    assert len(pairs) == 16 * n - 16 * 17 // 2
-    assert set(pairs["a"].tolist()) == set(names[:16].tolist())
+    assert len(pairs["a"]) == 16 * n - 16 * 17 // 2
+    assert set(pairs["a"].tolist()) == set(texts[:16].tolist())
 
 
 def test_a_giant_component_fills_several_blocks():
@@ -284,9 +315,10 @@ def test_a_giant_component_fills_several_blocks():
     from corpus_gov.relate import blocks
 
     n = 2_000
-    pairs = np.zeros(n, records.PAIRS)
-    pairs["a"], pairs["b"] = b"\x00" * 15 + b"a", [f"{number:016d}".encode() for number in range(n)]
-    pairs["bytes_a"] = pairs["bytes_b"] = 1_000
+    rows = np.zeros(n, records.PAIRS)
+    rows["a"], rows["b"] = b"\x00" * 15 + b"a", [f"{number:016d}".encode() for number in range(n)]
+    rows["bytes_a"] = rows["bytes_b"] = 1_000
+    pairs = records.by_column(rows)
 
     places, block = blocks.blocks(pairs, most_bytes=100_000)
 
@@ -294,7 +326,7 @@ def test_a_giant_component_fills_several_blocks():
     assert (np.diff(block) >= 0).all()
     # One text is the anchor of all; each block repeats it.
     assert np.bincount(block).max() == 99
-    wanted = blocks.wanted(pairs[places], block)
+    wanted = blocks.wanted(records.by_column(rows[places]), block)
     assert len(wanted) == n + block[-1] + 1
 
 
@@ -302,16 +334,17 @@ def test_a_giant_component_fills_several_blocks():
 def test_any_power_of_two_of_ranges_reads_any_other(own_bits, bits, keys):
     """A table cut into one power of two of ranges gives the rows of any other."""
     own, ranges = 1 << own_bits, 1 << bits
-    rows = np.zeros(len(keys), records.KEYED)
-    rows["key"] = np.array(keys, np.uint64)
-    parts = records.cut(rows, rows["key"], own)
+    keys = np.array(keys, np.uint64)
+    rows = rows_of(keys, np.arange(len(keys), dtype=np.uint64))
+    parts = records.cut(rows, records.KEYED, keys, own)
 
     found = []
     for number in range(ranges):
-        read = records.joined([parts[part] for part in records.parts_of(number, ranges, own)], records.KEYED)
-        found.append(read[records.inside(read["key"], number, ranges)]["key"].tolist())
+        read = records.unpacked([parts[part] for part in records.parts_of(number, ranges, own)], records.KEYED)
+        kept = records.inside(read["key"], number, ranges)
+        found.append(sorted(zip(read["key"][kept].tolist(), read["text"][kept].tolist(), strict=True)))
 
-    assert [key for part in found for key in part] == sorted(keys)
+    assert [row for part in found for row in part] == sorted(zip(keys.tolist(), range(len(keys)), strict=True))
 
 
 def test_names_are_hex_and_back():

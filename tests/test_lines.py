@@ -5,28 +5,21 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from related_texts import DEFAULT, counted, documents_of, edges_of, keys_of
 
 from corpus_gov.errors import SourceError
 from corpus_gov.kernels import jaccard, shingles
 from corpus_gov.kernels.folding import fold
 from corpus_gov.kernels.pieces import CLAUSE_ENDS, LINE_ENDS, pieces
 from corpus_gov.relate import contained, near, similar
-from corpus_gov.relate.presets import PRESETS
-from corpus_gov.schemas import EDGES
+from corpus_gov.stages import relating
 
-DEFAULT = PRESETS["default"]
 VIEW = DEFAULT.folding
 
 
 def texts_of(*values: str | None) -> pa.Array:
     """Make a column of texts."""
     return pa.array(values, pa.large_string())
-
-
-def documents_of(*texts: str, host: str = "example.org") -> pa.Table:
-    """Make documents of one host."""
-    ids = [f"{number:02d}" for number in range(len(texts))]
-    return pa.table({"doc_id": ids, "host": [host] * len(texts), "text": texts_of(*texts)})
 
 
 def sentence(rng, count: int = 9) -> str:
@@ -54,24 +47,15 @@ def test_pieces_are_what_lies_between_the_ends(texts, ends):
     assert found.tokens.tolist() == counts.tolist()
 
 
-def related(documents: pa.Table, sketch, verify) -> list[dict]:
-    """Relate documents from sketch to edges."""
-    ids, text = documents["doc_id"].combine_chunks(), documents["text"].combine_chunks()
-    shared = contained.shared(sketch(ids, text, DEFAULT), DEFAULT)
-    edges = verify(contained.likely(shared, 4_000), documents, DEFAULT, 8_000)
-    assert edges.schema.equals(EDGES)
-    return edges.to_pylist()
-
-
 def test_a_document_inside_another_is_contained():
     """A passage of a long document is contained in it; the long documents are not in each other."""
     rng = np.random.default_rng(1)
     long, other = (". ".join(sentence(rng) for _ in range(40)) for _ in range(2))
     passage = long[1_000:2_000]
 
-    edges = related(documents_of(long, other, passage), contained.passages, contained.verify_contained)
+    edges = edges_of(documents_of([long, other, passage])).to_pylist()
 
-    assert [(row["a"], row["b"], row["kind"]) for row in edges] == [("02", "00", "contained")]
+    assert [(row["a"][-2:], row["b"][-2:], row["kind"]) for row in edges] == [("02", "00", "contained")]
     assert edges[0]["similarity"] > 9_500
 
 
@@ -80,13 +64,14 @@ def test_spun_copies_are_found_by_their_clauses():
     rng = np.random.default_rng(2)
     clauses = [sentence(rng, 5) for _ in range(60)]
     spun = [clauses[place] for place in rng.permutation(60)]
-    documents = documents_of("，".join(clauses), "》《".join(spun), "。".join(sentence(rng, 5) for _ in range(60)))
+    documents = documents_of(["，".join(clauses), "》《".join(spun), "。".join(sentence(rng, 5) for _ in range(60))])
 
-    edges = related(documents, contained.clauses, contained.verify_spun)
+    edges = edges_of(documents).to_pylist()
 
-    assert [(row["a"], row["b"], row["kind"], row["similarity"]) for row in edges] == [("01", "00", "spun", 10_000)]
-    pairs = pa.table([["00"], ["01"]], schema=near.PAIRS)
-    assert len(near.verify(pairs, documents, DEFAULT)) == 0
+    found = [(row["a"][-2:], row["b"][-2:], row["kind"], row["similarity"]) for row in edges]
+    # Of sets of one size the document of greater digest is made of the other.
+    first = [f"{row:02x}" for row in np.argsort(documents["text_digest"].to_pylist()[:2])]
+    assert found == [(first[1], first[0], "spun", 10_000)]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4))
@@ -94,15 +79,18 @@ def test_shared_keys_of_ranges_add_up(seed, cuts):
     """Counts by ranges of keys add up to the counts of all keys, with small buckets and anchors as well."""
     rng = np.random.default_rng(seed)
     pool = [sentence(rng, 5) for _ in range(8)]
-    documents = documents_of(*("。".join(rng.permutation(pool)[:5]) for _ in range(12)))
-    sketches = contained.clauses(documents["doc_id"].combine_chunks(), documents["text"].combine_chunks(), DEFAULT)
-    preset = near.Preset(5, 16, 7, bucket=4, anchors=2)
+    documents = documents_of(["。".join(rng.permutation(pool)[:5]) for _ in range(12)])
+    shuffled = documents.take(pa.array(rng.permutation(len(documents))))
 
-    number = np.asarray(sketches["key"]) % cuts
-    parts = [contained.shared(sketches.filter(pa.array(number == part)), preset) for part in range(cuts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relating, "LIMITS", (4, 2))
+        whole, parts = (
+            relating.added(counted("keys.clauses", keys_of("keys.clauses", of), cuts=n), 2)
+            for of, n in ((documents, 1), (shuffled, cuts))
+        )
 
-    whole = contained.shared(sketches.take(pa.array(rng.permutation(len(sketches)))), preset)
-    assert contained.total(pa.concat_tables(parts)).equals(whole)
+    assert len(whole[0]) > 0
+    assert [side.tolist() for side in parts] == [side.tolist() for side in whole]
 
 
 @given(st.integers(0, 2**32), st.integers(0, 60), st.integers(0, 60))
@@ -112,10 +100,9 @@ def test_winnowing_keeps_its_promise(seed, before, after):
     passage = sentence(rng, contained.WINDOW + DEFAULT.shingle - 1)
     texts = texts_of(f"{sentence(rng, before)} {passage}", f"{sentence(rng, after)} {passage} {sentence(rng, before)}")
 
-    sketches = contained.passages(pa.array(["0", "1"]), texts, DEFAULT)
+    keys, bounds = contained.passage_sets(texts, DEFAULT)
 
-    keys = [set(sketches.filter(pa.array(np.asarray(sketches["doc_id"]) == name))["key"].to_pylist()) for name in "01"]
-    assert keys[0] & keys[1]
+    assert set(keys[: bounds[1]].tolist()) & set(keys[bounds[1] :].tolist())
 
 
 def test_the_nearest_documents_come_first():

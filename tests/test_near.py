@@ -1,42 +1,24 @@
 """Candidate pairs of near duplicates, and their verification."""
 
 import json
+from collections import Counter
 from io import TextIOWrapper
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from related_texts import DEFAULT, documents_of, edges_of, keys_of, values_of
 
-from corpus_gov.errors import SchemaError
+from corpus_gov.errors import IntegrityError
 from corpus_gov.kernels import jaccard
-from corpus_gov.kernels.digests import sha256_hex
-from corpus_gov.relate import near
-from corpus_gov.relate.presets import PRESETS, Preset
+from corpus_gov.relate import near, records
+from corpus_gov.relate.presets import Preset
+from corpus_gov.relate.records import Columns
 from corpus_gov.schemas import EDGES
-
-DEFAULT = PRESETS["default"]
-
-
-def documents_of(texts, first: int = 0) -> pa.Table:
-    """Make documents with ids that ascend by row."""
-    ids = [f"{number:032x}" for number in range(first, first + len(texts))]
-    return pa.table({"doc_id": pa.array(ids), "text": pa.array(texts, pa.large_string())})
-
-
-def rows_of(documents: pa.Table, preset: Preset = DEFAULT) -> pa.Table:
-    """Key the documents by band."""
-    text = documents["text"].combine_chunks()
-    signatures = near.signatures(text, preset)
-    return near.band_rows(documents["doc_id"].combine_chunks(), sha256_hex(text), signatures, preset)
-
-
-def edges_of(documents: pa.Table, preset: Preset = DEFAULT) -> pa.Table:
-    """Relate documents in one go."""
-    return near.verify(near.candidates(rows_of(documents, preset), preset), documents, preset)
+from corpus_gov.stages import relating
 
 
 def words(rng, count: int) -> list[str]:
@@ -87,54 +69,98 @@ def test_common_counts_what_sets_share(texts, source):
 def test_candidates_that_do_not_reach_the_threshold_are_no_edges():
     """A shared bucket alone relates nobody."""
     documents = documents_of(family(np.random.default_rng(2), 1, 60))
-    pairs = pa.table([documents["doc_id"].slice(0, 1), documents["doc_id"].slice(1)], schema=near.PAIRS)
+    pairs = np.sort(records.names(documents["text_digest"]))
+    asked = {"a": pairs[:1], "b": pairs[1:], "kind": np.zeros(1, np.uint8)}
+    texts = relating.named(records.names(documents["text_digest"]), documents["text"])
 
-    assert len(near.verify(pairs, documents, DEFAULT)) == 0
-    assert len(near.verify(pairs, documents, Preset(5, 16, 7, threshold=100))) == 1
+    values = asked | relating.measure(asked, texts, DEFAULT) | {"doc_a": pairs[:1], "doc_b": pairs[1:]}
+    values |= {"home_a": np.zeros(1, np.uint32), "home_b": np.zeros(1, np.uint32)}
+
+    assert 100 < values["value"][0] < DEFAULT.threshold
+    assert len(relating.edges(values, DEFAULT)) == 0
+    assert len(relating.edges(values, Preset(5, 16, 7, threshold=100))) == 1
 
 
-def test_pairs_without_their_texts_are_refused():
-    """A pair that names an absent document is a mistake of the caller."""
-    pairs = pa.table([["1"], ["2"]], schema=near.PAIRS)
+def test_a_pair_of_no_text_is_refused():
+    """A head that no shard has is damage, not a pair fewer."""
+    with pytest.raises(IntegrityError, match="a text that no shard has"):
+        relating.resolved(np.array([5], np.uint64), np.array([4, 6], np.uint64))
 
-    with pytest.raises(SchemaError, match="texts of both sides"):
-        near.verify(pairs, documents_of(["x"]), DEFAULT)
+
+def test_texts_of_one_head_are_all_compared():
+    """Two texts whose digests begin alike are both paired with whatever shares a key with either."""
+    heads, known = np.array([7, 9], np.uint64), np.array([7, 7, 8, 9], np.uint64)
+
+    rows, at = relating.resolved(heads, known)
+
+    assert (rows.tolist(), at.tolist()) == ([0, 0, 1], [0, 1, 3])
 
 
 def test_documents_without_tokens_have_no_keys():
     """Empty texts, white space and punctuation are never candidates."""
-    assert len(rows_of(documents_of(["", " ", "。。。", "\u200b"]))) == 0
+    assert len(keys_of("keys.near", documents_of(["", " ", "。。。", "\u200b"]))["key"]) == 0
 
 
-def test_a_million_copies_cost_no_pairs():
-    """Copies of one text are related by the exact relation; here one of them stands for all."""
-    n = 1_000_000
-    ids = pc.cast(pa.array(np.arange(n) + 10**6), pa.string())
-    columns = [pa.array(np.full(n, 7, np.uint64)), ids, pa.array(["d"] * n)]
-
-    assert len(near.candidates(pa.table(columns, schema=near.BAND_ROWS), DEFAULT)) == 0
-
-
-def bucket_of(n: int, key: int = 7) -> pa.Table:
+def bucket_of(n: int) -> Columns:
     """Make one bucket of n different texts."""
-    names = [f"{number:032x}" for number in range(n)]
-    return pa.table([pa.array(np.full(n, key, np.uint64)), names, names], schema=near.BAND_ROWS)
+    return {"key": np.full(n, 7, np.uint64), "text": np.arange(n, dtype=np.uint64), "size": np.full(n, 16, np.uint32)}
 
 
 def test_buckets_give_all_pairs_or_pairs_with_anchors():
     """A bucket of the limit gives all pairs, one more gives those with the anchors of smallest digest."""
-    preset = Preset(5, 16, 7, bucket=10, anchors=3)
+    larger = relating.candidates(bucket_of(11), 10, 3)
 
-    assert len(near.candidates(bucket_of(10), preset)) == 45
-    larger = near.candidates(bucket_of(11), preset).to_pylist()
-    assert len(larger) == 10 + 9 + 8
-    anchors = {f"{number:032x}" for number in range(3)}
-    assert all(anchors & set(row.values()) for row in larger)
+    assert len(relating.candidates(bucket_of(10), 10, 3)["a"]) == 45
+    assert len(larger["a"]) == 10 + 9 + 8
+    assert set(larger["a"].tolist()) == {0, 1, 2}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), max_size=60), st.integers(2, 6), st.integers(1, 3))
+def test_candidates_are_those_of_plain_loops(rows, most, anchors):
+    """Pairs, and the keys that they share, are those of dictionaries and loops, whatever is there twice."""
+    anchors = min(anchors, most)
+    buckets: dict[int, set[int]] = {}
+    for key, text in rows:
+        buckets.setdefault(key, set()).add(text)
+    expected: Counter[tuple[int, int]] = Counter()
+    for texts in map(sorted, buckets.values()):
+        heads = texts if len(texts) <= most else texts[:anchors]
+        expected.update((a, b) for a in heads for b in texts if a < b)
+    keys, texts = np.array(rows, np.uint64).reshape(-1, 2).T
+    sizes = (texts + np.uint64(1)).astype(np.uint32)
+
+    found = relating.candidates({"key": keys.copy(), "text": texts.copy(), "size": sizes}, most, anchors)
+
+    columns = (found[name].tolist() for name in ("a", "b", "shared", "least"))
+    assert list(zip(*columns, strict=True)) == [(a, b, n, a + 1) for (a, b), n in sorted(expected.items())]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)), st.integers(0, 60))
+def test_places_are_those_of_a_search(known, asked, shift):
+    """Numbers are found where np.searchsorted finds them, evenly spread or not."""
+    known, asked = (np.array(values, np.uint64) >> np.uint64(shift) for values in (known, [*asked, *known]))
+    known = records.distinct(known)
+
+    assert records.places(known, asked).tolist() == np.searchsorted(known, asked).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30), st.integers(0, 30))
+def test_numbers_of_names_are_their_order(values, cut):
+    """Names are numbered as they are sorted, also where two begin alike."""
+    names = np.array(values, ">u8").reshape(-1).view(records.NAME)
+    cut = min(cut, len(names))
+
+    known, numbers = records.numbered(names[:cut], names[cut:])
+
+    assert known.tolist() == sorted(set(names.tolist()))
+    assert [part.tolist() for part in numbers] == [
+        np.searchsorted(known, p).tolist() for p in (names[:cut], names[cut:])
+    ]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 5))
 def test_edges_are_a_function_of_the_documents(seed, cuts):
-    """Any order of the documents and any cut of the keys into ranges gives the same pairs and edges."""
+    """Any order of the documents and any cut of the keys into ranges gives the same edges."""
     rng = np.random.default_rng(seed)
     texts = [text for _ in range(3) for text in family(rng, 3, 12)]
     documents = documents_of([*texts, "short", "Short!", "", "short"])
@@ -142,12 +168,8 @@ def test_edges_are_a_function_of_the_documents(seed, cuts):
     whole = edges_of(documents, preset)
 
     shuffled = documents.take(pa.array(rng.permutation(len(documents))))
-    rows = rows_of(shuffled, preset)
-    ranges = [rows.filter(pc.equal(pa.array(np.asarray(rows["key"]) % cuts), number)) for number in range(cuts)]
-    pairs = pa.concat_tables(near.candidates(part, preset) for part in ranges)
-    pairs = pairs.group_by(["a", "b"]).aggregate([]).sort_by([("a", "ascending"), ("b", "ascending")])
 
-    assert near.verify(pairs.select(["a", "b"]), shuffled, preset).equals(whole)
+    assert edges_of(shuffled, preset, cuts).equals(whole)
     # Of the short texts two differ in punctuation alone, and the third is a copy of the first.
     ids = documents["doc_id"].to_pylist()
     assert {"a": ids[12], "b": ids[13], "kind": "near", "similarity": 10_000} in whole.to_pylist()
@@ -158,7 +180,7 @@ def test_a_corpus_without_duplicates_has_no_edges():
     """Unrelated texts give neither candidates nor edges."""
     rng = np.random.default_rng(3)
 
-    assert len(near.candidates(rows_of(documents_of([" ".join(words(rng, 50)) for _ in range(500)])), DEFAULT)) == 0
+    assert len(values_of(documents_of([" ".join(words(rng, 50)) for _ in range(500)]))["a"]) == 0
 
 
 @pytest.mark.parametrize("text", ["啊" * 3_000_000, "a" * 10_000_000, "字" + "。" * 3_000_000])
@@ -166,7 +188,7 @@ def test_huge_texts_of_one_character(text):
     """A huge text of one character has one shingle and relates to its like."""
     documents = documents_of([text, text + "。"])
 
-    assert edges_of(documents)["similarity"].to_pylist() == [10_000]
+    assert edges_of(documents, kinds=("keys.near",))["similarity"].to_pylist() == [10_000]
 
 
 def test_the_estimate_is_as_good_as_its_number_of_permutations():

@@ -103,7 +103,7 @@ def test_overlaps_are_those_of_plain_sets(items, texts, n):
     """Shared n-grams and shares equal those of Python sets and lists of shingles."""
     indexed = reference.prepare(*reference.index(texts_of(*items), n), n)
 
-    found = reference.overlaps(texts_of(*texts), indexed)
+    found = reference.Met.look(texts_of(*texts), indexed).overlaps
 
     def grams(text: str) -> list[int]:
         hashes: list[int] = shingles.shingles(texts_of(text), reference.VIEW, n)[0].tolist()

@@ -1,8 +1,9 @@
-"""Arrow string columns as NumPy arrays, and byte spans as code-point spans."""
+"""Arrow string columns as NumPy arrays, hex digits as bytes, and byte spans as code-point spans."""
 
 import numpy as np
 import pyarrow as pa
 
+from corpus_gov.errors import SchemaError
 from corpus_gov.kernels.compiling import kernel
 
 Bytes = np.ndarray
@@ -32,6 +33,26 @@ def buffers(column: pa.Array | pa.ChunkedArray) -> tuple[Bytes, Offsets]:
     return data, np.frombuffer(offsets, np.int64)[column.offset : column.offset + n + 1]
 
 
+def hex_bytes(column: pa.Array | pa.ChunkedArray, width: int) -> np.ndarray:
+    """Read the first `width` bytes of every value of a column of hex digits.
+
+    Args:
+        column: string or large_string, n rows of at least 2 * width hex digits.
+        width: bytes.
+
+    Returns:
+        uint8 (n, width).
+
+    Raises:
+        SchemaError: a value is shorter, null, or holds anything else than hex digits there.
+    """
+    data, offsets = buffers(column)
+    out = np.empty((len(offsets) - 1, width), np.uint8)
+    if (row := _hex_bytes(data, offsets, out)) >= 0:
+        raise SchemaError(f"row {row} of a column of digests: expected {2 * width} hex digits or more; build it anew")
+    return out
+
+
 def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Convert byte positions, relative to the start of their row, to code-point positions.
 
@@ -46,6 +67,26 @@ def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.n
     """
     found: np.ndarray = _code_points(data, offsets, rows.astype(np.int64), positions.astype(np.int64))
     return found
+
+
+@kernel
+def _hex_bytes(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill `out`; returns the first row that cannot be read, -1 where all could."""
+    for row in range(out.shape[0]):
+        at = offsets[row]
+        if offsets[row + 1] - at < 2 * out.shape[1]:
+            return row
+        for place in range(out.shape[1]):
+            value = 0
+            for digit in data[at + 2 * place : at + 2 * place + 2]:
+                if 48 <= digit <= 57:
+                    value = value << 4 | (digit - 48)
+                elif 97 <= (digit | 32) <= 102:
+                    value = value << 4 | ((digit | 32) - 87)
+                else:
+                    return row
+            out[row, place] = value
+    return -1
 
 
 @kernel

@@ -13,11 +13,13 @@ BLOCK_BYTES: Final = 16 * 1024 * 1024
 
 BLOCK_TEXTS: Final = jaccard.BLOCK // 16
 
+_31, _32, _LOW = np.uint64(31), np.uint64(32), np.uint64(0xFFFFFFFF)
+
 WANTED: Final = np.dtype([("home", "<u4"), ("block", "<u4"), ("text", records.NAME)])
 """A text that a block needs, and the number of a shard that has it."""
 
 
-def blocks(pairs: np.ndarray, most_bytes: int = BLOCK_BYTES) -> tuple[np.ndarray, np.ndarray]:
+def blocks(pairs: records.Columns, most_bytes: int = BLOCK_BYTES) -> tuple[np.ndarray, np.ndarray]:
     """Lay out pairs in blocks.
 
     Pairs of one component stand together. A block ends before a pair whose texts would make it too large, so a
@@ -31,26 +33,33 @@ def blocks(pairs: np.ndarray, most_bytes: int = BLOCK_BYTES) -> tuple[np.ndarray
     Returns:
         int64, n: the pairs in the order of their blocks; and int64, n: the block of each pair in that order.
     """
-    texts, nodes = np.unique(np.concatenate([pairs["a"], pairs["b"]]), return_inverse=True)
-    a, b = nodes[: len(pairs)].astype(np.int64), nodes[len(pairs) :].astype(np.int64)
+    texts, (a, b) = records.numbered(pairs["a"], pairs["b"])
     sizes = np.zeros(len(texts), np.int64)
     sizes[a], sizes[b] = pairs["bytes_a"], pairs["bytes_b"]
-    places = np.lexsort((pairs["kind"], a, b, roots(len(texts), a, b)[a]))
+    # By component, then by the greater text, the smaller one and kind; numbers of texts have 31 bits.
+    pair = b.astype(np.uint64) << _31 | a.astype(np.uint64)
+    places = np.lexsort((pairs["kind"], pair, roots(len(texts), a, b)[a]))
     return places, _fill(a[places], b[places], sizes, most_bytes, BLOCK_TEXTS)
 
 
-def wanted(pairs: np.ndarray, block: np.ndarray) -> np.ndarray:
+def wanted(pairs: records.Columns, block: np.ndarray) -> np.ndarray:
     """List which text of which shard each block needs, once.
+
+    Args:
+        pairs: records.PAIRS.
+        block: int64, the block of each.
 
     Returns:
         WANTED, ascending.
     """
-    rows = np.zeros(2 * len(pairs), WANTED)
-    for half, side in ((slice(None, len(pairs)), "a"), (slice(len(pairs), None), "b")):
-        rows["home"][half], rows["text"][half], rows["block"][half] = pairs[f"home_{side}"], pairs[side], block
-    rows = rows[records.order(rows["home"], rows["block"], rows["text"])]
-    found: np.ndarray = rows[records.starts(rows["home"], rows["block"], rows["text"])]
-    return found
+    texts, (a, b) = records.numbered(pairs["a"], pairs["b"])
+    home = np.zeros(len(texts), np.uint64)
+    home[a], home[b] = pairs["home_a"], pairs["home_b"]
+    number = np.concatenate([block, block]).astype(np.uint64) << _32 | np.concatenate([a, b]).astype(np.uint64)
+    number = records.distinct(number)
+    block, text = number >> _32, (number & _LOW).astype(np.int64)
+    at = np.argsort(home[text], kind="stable")
+    return records.filled(WANTED, len(at), {"home": home[text][at], "block": block[at], "text": texts[text[at]]})
 
 
 @kernel

@@ -2,9 +2,12 @@
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus_gov.kernels.columns import hex_bytes
+from corpus_gov.relate import records
 from corpus_gov.schemas import EDGES, SCALE
 
 VERSION: Final = 1
@@ -32,35 +35,28 @@ def split(documents: pa.Table) -> pa.Table:
 def join(rows: pa.Table) -> pa.Table:
     """Relate each document to the one of smallest doc_id with the same text.
 
-    The star is enough: equality of digests is transitive, and `verify` gives any other pair that is asked for.
+    The star is enough: equality of digests is transitive.
 
     Args:
-        rows: KEYED, of one key range.
+        rows: KEYED with home (uint32, the number of the document's shard), of one key range.
 
     Returns:
-        EDGES of kind exact, ascending by (a, b).
+        EDGES of kind exact with home_a and home_b, ascending by (a, b).
     """
-    first = rows.group_by("key").aggregate([("doc_id", "min"), ("doc_id", "count")])
-    first = first.filter(pc.greater(first["doc_id_count"], 1))
-    pairs = rows.join(first, "key", join_type="inner")
-    pairs = pairs.filter(pc.not_equal(pairs["doc_id"], pairs["doc_id_min"]))
-    return _edges(pairs["doc_id_min"], pairs["doc_id"])
-
-
-def verify(pairs: pa.Table) -> pa.Table:
-    """Keep the pairs whose texts are the same.
-
-    Args:
-        pairs: a, b (a < b), digest_a, digest_b.
-
-    Returns:
-        EDGES of kind exact.
-    """
-    same = pairs.filter(pc.equal(pairs["digest_a"], pairs["digest_b"]))
-    return _edges(same["a"], same["b"])
-
-
-def _edges(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.Table:
-    n = len(a)
-    columns = [a, b, pa.repeat(pa.scalar("exact"), n), pa.repeat(pa.scalar(SCALE, pa.int32()), n)]
-    return pa.table(columns, schema=EDGES).sort_by([("a", "ascending"), ("b", "ascending")])
+    # All of the digest: nothing but this says that the texts are the same.
+    keys = hex_bytes(rows["key"], 32).view(records.NAME)
+    at = records.order(keys[:, 0], keys[:, 1], records.names(rows["doc_id"]))
+    first = records.starts(keys[at, 0], keys[at, 1])
+    heads = np.repeat(at[first], np.diff(np.append(first, len(at))))
+    rest = np.setdiff1d(np.arange(len(at)), first)
+    pairs = rows.take(pa.array(heads[rest])), rows.take(pa.array(at[rest]))
+    n = len(rest)
+    columns = [
+        *(side["doc_id"] for side in pairs),
+        pa.repeat(pa.scalar("exact"), n),
+        pa.repeat(pa.scalar(SCALE, pa.int32()), n),
+    ]
+    edges = pa.table(columns, schema=EDGES)
+    for name, side in zip(("home_a", "home_b"), pairs, strict=True):
+        edges = edges.append_column(name, side["home"])
+    return edges.sort_by([("a", "ascending"), ("b", "ascending")])

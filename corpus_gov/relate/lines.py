@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.kernels import pieces, shingles
-from corpus_gov.kernels.columns import buffers
+from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.kernels.folding import Folding
+from corpus_gov.relate import findings
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import FINDINGS, SCALE
 
@@ -149,10 +150,7 @@ def host_ids(host: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def doc_numbers(doc_id: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Read the first 16 hex digits of each doc_id, uint64: ascending as the ids are."""
-    data, offsets = buffers(doc_id)
-    digits = data[offsets[:-1, None] + np.arange(16)].astype(np.uint64)
-    nibbles = np.where(digits >= ord("a"), digits - np.uint64(ord("a") - 10), digits - np.uint64(ord("0")))
-    found: np.ndarray = nibbles @ (np.uint64(16) ** np.arange(15, -1, -1, dtype=np.uint64))
+    found: np.ndarray = hex_bytes(doc_id, 8).reshape(-1).view(">u8").astype(np.uint64)
     return found
 
 
@@ -343,20 +341,9 @@ def _findings(
     if counts is not None:
         rarest = np.minimum.reduceat(counts, heads) if len(heads) else counts
         note = pc.binary_join_element_wise(note, " documents=", pa.array(rarest).cast(pa.string()), "")
-    n, rows, nothing = len(heads), pa.array(row[heads].astype(np.int64)), pa.nulls(len(heads))
-    columns = {
-        "doc_id": documents["doc_id"].take(rows),
-        "text_digest": documents["text_digest"].take(rows),
-        "rule": pa.repeat(pa.scalar(kind.rule.id), n),
-        "version": pa.repeat(pa.scalar(kind.rule.version, pa.int32()), n),
-        "column": pa.repeat(pa.scalar("text"), n),
-        "start": pa.array(start[heads].astype(np.int64)),
-        "end": pa.array(stop[tails].astype(np.int64)),
-        "category": pa.repeat(pa.scalar(kind.rule.category), n),
-        "note": note,
-    }
-    arrays = [columns.get(field.name, nothing.cast(field.type)) for field in FINDINGS]
-    return pa.table(arrays, schema=FINDINGS).add_column(0, "row", rows)
+    rows = row[heads].astype(np.int64)
+    spans = (pa.array(start[heads].astype(np.int64)), pa.array(stop[tails].astype(np.int64)))
+    return findings.of_rule(documents, rows, kind.rule, spans, note).add_column(0, "row", pa.array(rows))
 
 
 def _pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:

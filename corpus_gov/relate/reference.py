@@ -1,8 +1,8 @@
 """Overlap with reference sets: evaluation sets, that nothing may be trained on, and texts that are known to be bad.
 
 A set is indexed by the n-grams of its items: runs of n tokens of the matching view, so that case, width, punctuation
-and traditional characters hide nothing. `overlaps` measures how much of an item a document has, `compare` makes
-findings of it, with the passages that the two share. Nothing here keeps a text: an index holds hashes.
+and traditional characters hide nothing. `Met` measures how much of an item a document has, `compare` makes findings of
+it, with the passages that the two share. Nothing here keeps a text: an index holds hashes.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from corpus_gov.errors import SchemaError
 from corpus_gov.kernels import pieces, shingles
 from corpus_gov.kernels.compiling import kernel
 from corpus_gov.kernels.folding import Folding
+from corpus_gov.relate import findings
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import FINDINGS, SCALE
 
@@ -137,15 +138,6 @@ def prepare(index: pa.Table, sizes: pa.Table, n: int) -> References:
     return References(n, keys, np.asarray(index["item"]), np.asarray(sizes["size"]), np.packbits(present), shift)
 
 
-def overlaps(text: pa.Array, references: References) -> pa.Table:
-    """Find the items whose n-grams texts have.
-
-    Returns:
-        OVERLAPS; which share is too much the rules say.
-    """
-    return _Met.look(text, references).overlaps
-
-
 def compare(documents: pa.Table, references: References, name: str, of: Sequence[Kind]) -> pa.Table:
     """Make findings of what documents share with a set: one for each passage.
 
@@ -162,13 +154,13 @@ def compare(documents: pa.Table, references: References, name: str, of: Sequence
         FINDINGS, by rule, then document and start.
     """
     text = documents["text"].combine_chunks()
-    met = _Met.look(text, references)
+    met = Met.look(text, references)
     parts = [_findings(documents, text, met, references, name, kind) for kind in of]
     return pa.concat_tables([FINDINGS.empty_table(), *parts])
 
 
 @dataclass(frozen=True)
-class _Met:
+class Met:
     """The n-grams of texts that items have, one row an n-gram and item."""
 
     rows: np.ndarray
@@ -176,9 +168,11 @@ class _Met:
     """The n-gram's number in its text."""
     items: np.ndarray
     overlaps: pa.Table
+    """OVERLAPS; which share is too much the rules say."""
 
     @classmethod
-    def look(cls, text: pa.Array, references: References) -> "_Met":
+    def look(cls, text: pa.Array, references: References) -> "Met":
+        """Look up the n-grams of texts."""
         hashes, offsets = shingles.shingles(text, VIEW, references.n)
         places = _present(hashes, references.filter, references.shift)
         first = np.searchsorted(references.keys, hashes[places], "left")
@@ -215,9 +209,7 @@ def _shares(rows: np.ndarray, at: np.ndarray, references: References, offsets: n
     return pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, OVERLAPS, strict=True)], schema=OVERLAPS)
 
 
-def _findings(
-    documents: pa.Table, text: pa.Array, met: _Met, references: References, name: str, kind: Kind
-) -> pa.Table:
+def _findings(documents: pa.Table, text: pa.Array, met: Met, references: References, name: str, kind: Kind) -> pa.Table:
     pairs = met.overlaps.filter(pc.greater_equal(met.overlaps["share_of_item"], kind.share))
     m = max(len(references.sizes), 1)
     wanted = np.asarray(pairs["row"]) * m + np.asarray(pairs["item"])
@@ -233,20 +225,9 @@ def _findings(
     # In each passage the largest share first, then the first item.
     best = np.lexsort((items, -shares, np.cumsum(new)))[heads] if len(heads) else heads
     starts, ends = _code_points(text, rows[heads], numbers[heads], numbers[tails] + references.n)
-    n, row = len(heads), pa.array(rows[heads])
-    columns = {
-        "doc_id": documents["doc_id"].take(row),
-        "text_digest": documents["text_digest"].take(row),
-        "rule": pa.repeat(pa.scalar(kind.rule.id), n),
-        "version": pa.repeat(pa.scalar(kind.rule.version, pa.int32()), n),
-        "column": pa.repeat(pa.scalar("text"), n),
-        "start": starts,
-        "end": ends,
-        "score": pa.array(shares[best], pa.int32()),
-        "category": pa.repeat(pa.scalar(kind.rule.category), n),
-        "note": pc.binary_join_element_wise(name, pa.array(items[best]).cast(pa.string()), "#"),
-    }
-    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in FINDINGS], schema=FINDINGS)
+    note = pc.binary_join_element_wise(name, pa.array(items[best]).cast(pa.string()), "#")
+    score = pa.array(shares[best], pa.int32())
+    return findings.of_rule(documents, rows[heads], kind.rule, (starts, ends), note, score)
 
 
 def _code_points(text: pa.Array, rows: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[pa.Array, pa.Array]:

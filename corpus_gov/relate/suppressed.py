@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import ConfigError
-from corpus_gov.relate import near
+from corpus_gov.relate import findings, near
 from corpus_gov.relate.presets import PRESETS, Preset
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import FINDINGS, field, table
@@ -204,18 +204,8 @@ def compare(
     shared = hits(documents["text"].combine_chunks(), listed, presets, key)
     parts = [FINDINGS.empty_table()]
     for kind in of:
-        row = pa.array(np.flatnonzero(shared >= kind.bands))
-        n = len(row)
-        columns = {
-            "doc_id": documents["doc_id"].take(row),
-            "text_digest": documents["text_digest"].take(row),
-            "rule": pa.repeat(pa.scalar(kind.rule.id), n),
-            "version": pa.repeat(pa.scalar(kind.rule.version, pa.int32()), n),
-            "column": pa.repeat(pa.scalar("text"), n),
-            "start": pa.repeat(pa.scalar(0, pa.int64()), n),
-            "end": documents["n_chars"].take(row),
-            "category": pa.repeat(pa.scalar(kind.rule.category), n),
-            "note": pc.binary_join_element_wise(pa.array(shared).take(row).cast(pa.string()), "bands", " "),
-        }
-        parts.append(pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in FINDINGS], schema=FINDINGS))
+        rows = np.flatnonzero(shared >= kind.bands)
+        spans = (pa.repeat(pa.scalar(0, pa.int64()), len(rows)), documents["n_chars"].take(pa.array(rows)))
+        note = pc.binary_join_element_wise(pa.array(shared[rows]).cast(pa.string()), "bands", " ")
+        parts.append(findings.of_rule(documents, rows, kind.rule, spans, note))
     return pa.concat_tables(parts)

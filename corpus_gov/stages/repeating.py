@@ -94,14 +94,14 @@ def split_lines(task: SplitTask) -> Done:
     if artefacts.ready(store, lines_name) is not True or artefacts.ready(store, cut_name) is not True:
         data = read_shard(store, shard, "documents")
         if artefacts.ready(store, lines_name) is True:
-            found = _table(artefacts.read(store, lines_name))
+            found = artefacts.from_stream(artefacts.read(store, lines_name))
         else:
             found = _split(data, least)
-            artefacts.put(store, lines_name, _bytes(found))
+            artefacts.put(store, lines_name, artefacts.stream(found))
         documents = artefacts.decode(data, COLUMNS)
         parts = lines.cut(lines.keys(found, documents, everywhere), task.ranges)
         # The hosts are one range more.
-        artefacts.put_parts(store, cut_name, [_bytes(part) for part in (*parts, lines.hosts(documents))])
+        artefacts.put_parts(store, cut_name, [artefacts.stream(part) for part in (*parts, lines.hosts(documents))])
     return Done(shard.documents, shard.text_bytes, (lines_name, cut_name))
 
 
@@ -130,9 +130,9 @@ def count_lines(task: CountTask) -> str:
     of = lines.kinds(task.context.concern(SCREEN))
     name = artefacts.name("counts.lines", task.cuts, task.number, task.context.concern(SCREEN).digest, lines.MADE_BY)
     if artefacts.ready(store, name) is not True:
-        parts = [_table(artefacts.get_part(store, cut, task.number)) for cut in task.cuts]
+        parts = [artefacts.from_stream(artefacts.get_part(store, cut, task.number)) for cut in task.cuts]
         hits = lines.tell_hosts(parts) if task.number == task.ranges else lines.count(parts, of)
-        artefacts.put_parts(store, name, [_bytes(part) for part in hits])
+        artefacts.put_parts(store, name, [artefacts.stream(part) for part in hits])
     return name
 
 
@@ -152,22 +152,9 @@ def find_repeats(task: FindTask) -> str:
     """Make the findings of a shard; returns their name."""
     store = task.context.store()
     documents = artefacts.decode(read_shard(store, task.shard, "documents"), COLUMNS)
-    *hits, hosts = (_table(artefacts.get_part(store, count, task.place)) for count in task.counts)
-    split = _table(artefacts.read(store, task.lines))
+    *hits, hosts = (artefacts.from_stream(artefacts.get_part(store, count, task.place)) for count in task.counts)
+    split = artefacts.from_stream(artefacts.read(store, task.lines))
     of = lines.kinds(task.context.concern(SCREEN))
     found = lines.repeats(documents, split, pa.concat_tables(hits), hosts, of)
     artefacts.put(store, task.name, artefacts.encode(found))
     return task.name
-
-
-def _bytes(table: pa.Table) -> bytes:
-    """Write what the next step reads and nobody else: hashes do not compress, and Parquet would take a fifth longer."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
-
-
-def _table(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
