@@ -1,4 +1,4 @@
-"""The only importer of Dask: run a function over shards, and over the groups of a key.
+"""The only importer of Dask: run a function over items, such as shards or key ranges.
 
 A task takes and returns small picklable values (names of artefacts, counts); tables travel through the
 store. A task may run twice, so it only puts content-addressed artefacts. An error inside a task comes back
@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,12 +21,14 @@ from importlib.metadata import version
 from itertools import pairwise
 from multiprocessing import forkserver
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 from uuid import uuid4
 
-import pyarrow as pa
+from corpus_gov.errors import ConfigError, CorpusGovError, SourceError, place
 
-from corpus_gov.errors import ConfigError, CorpusGovError, SourceError
+if TYPE_CHECKING:
+    # Not loaded here: `prefork` is to begin before anything else does.
+    import pyarrow as pa
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -92,18 +94,8 @@ class Call(Generic[T, R]):
             return Failure(type(error), str(error))
         except Exception as error:  # noqa: BLE001 - raised again in Engine.map, with its class
             # The message of a foreign exception may quote text of a document; its class and place do not.
-            return Failure(RuntimeError, f"{type(error).__name__} in {_place(error)}")
-
-
-def _place(error: BaseException) -> str:
-    frame = error.__traceback__
-    place = "unknown"
-    while frame is not None:
-        code = frame.tb_frame.f_code
-        if f"{os.sep}corpus_gov{os.sep}" in code.co_filename:
-            place = f"corpus_gov/{code.co_filename.rsplit('corpus_gov' + os.sep, 1)[1]}:{frame.tb_lineno}"
-        frame = frame.tb_next
-    return place
+            message = f"{type(error).__name__} in {place(error)}: this is a bug, please report the line"
+            return Failure(CorpusGovError, message)
 
 
 @cache
@@ -147,7 +139,7 @@ def prefork() -> None:
     A second call does nothing. The process ends with this one.
     """
     if can_fork():
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed", "corpus_gov.warm"])
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["corpus_gov.warm"])
         forkserver.ensure_running()
 
 
@@ -188,12 +180,12 @@ class Engine:
         self.progress = progress
         self._memory = memory
         self._scheduler = scheduler
-        self._client: Any = None
+        self._connected: Any = None
+        self._starting: Future[Any] | None = None
         self._started = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start the workers, or connect to the scheduler."""
-        quiet()
+        """Begin to start the workers, or connect to the scheduler; `map` waits for workers that are still starting."""
         try:
             if self._scheduler is None:
                 self._start()
@@ -214,6 +206,8 @@ class Engine:
         import dask  # noqa: PLC0415 - half a second that the help page need not pay
         import distributed  # noqa: PLC0415
 
+        # Not before the import, which sets the levels of its loggers itself.
+        quiet()
         folder = self._started.enter_context(tempfile.TemporaryDirectory(prefix="corpus-gov-"))
         processes = in_processes(self.workers, self._memory)
         settings = {
@@ -227,6 +221,14 @@ class Engine:
             "distributed.worker.memory.terminate": 0.95,
             # The profiler holds a task's frames in another thread, and an HTML tree must not be dropped there.
             "distributed.worker.profile.enabled": False,
+            # Dask watches itself fifty times a second, in the process that works where there is one worker: that took
+            # a tenth of its time. Nobody looks at what it notes down.
+            "distributed.admin.tick.interval": "1s",
+            "distributed.admin.system-monitor.interval": "10s",
+            "distributed.scheduler.active-memory-manager.start": False,
+            # A worker asks for its next task when it has none: one that lay waiting behind a long task would be
+            # begun last, while other workers have nothing to do.
+            "distributed.scheduler.worker-saturation": 1.0,
             "temporary-directory": folder,
         }
         # For as long as workers run: one that is started again after it died reads them anew.
@@ -236,30 +238,42 @@ class Engine:
             # Dask puts its own preloads into the context once; ours stand after them.
             distributed.utils.get_mp_context()
             prefork()
-        self._client = distributed.Client(
-            processes=processes,
-            n_workers=self.workers,
-            threads_per_worker=1,
+        options = {
+            "processes": processes,
+            "n_workers": self.workers,
+            "threads_per_worker": 1,
             # 0 is no limit: this process cannot be ended and started again.
-            memory_limit=(self._memory or "auto") if processes else 0,
+            "memory_limit": (self._memory or "auto") if processes else 0,
             # Nothing of ours listens where other machines can reach it. Within one process there is no socket but
             # those of the two HTTP servers, and `host` is refused.
-            host="127.0.0.1" if processes else None,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            local_directory=folder,
-            set_as_default=False,
+            "host": "127.0.0.1" if processes else None,
+            "dashboard_address": "127.0.0.1:0",
+            "worker_dashboard_address": "127.0.0.1:0",
+            "local_directory": folder,
+            "set_as_default": False,
             # A fork server has the environment of the moment when it started; workers get that of now.
             **({"env": dict(os.environ)} if processes else {}),
-        )
+        }
+        # In a thread: until the workers are there, the client lists inputs.
+        starter = self._started.enter_context(ThreadPoolExecutor(1))
+        self._starting = starter.submit(distributed.Client, **options)
+
+    @property
+    def _client(self) -> Any:
+        """The Dask client, once it and its workers have started; None before and after the block."""
+        if self._starting is not None:
+            starting, self._starting = self._starting, None
+            self._connected = starting.result()
+        return self._connected
 
     def _connect(self, address: str) -> None:
         """Connect to a running scheduler and compare the versions of its workers with ours."""
         import distributed  # noqa: PLC0415
 
+        quiet()
         _check_scheduler(address)
         try:
-            self._client = distributed.Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
+            self._connected = distributed.Client(address, set_as_default=False, timeout=CONNECT_SECONDS)
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
             raise ConfigError(
@@ -272,12 +286,15 @@ class Engine:
         self.workers = max(1, sum(self._client.nthreads().values()))
 
     def _stop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            if self._scheduler is None and self._client.cluster is not None:
-                self._client.cluster.close()
-            self._client = None
-        self._started.close()
+        try:
+            client = self._client
+            if client is not None:
+                client.close()
+                if self._scheduler is None and client.cluster is not None:
+                    client.cluster.close()
+        finally:
+            self._connected = None
+            self._started.close()
 
     def map(
         self, stage: str, function: Callable[[T], R], items: Sequence[T], sizes: Sequence[int] | None = None
@@ -305,14 +322,14 @@ class Engine:
         call_id = uuid4().hex[:8]
         keys = [f"{stage}-{call_id}-{number:08d}" for number in range(len(items))]
         futures = self._client.map(call, [items[index] for index in order], key=keys, pure=False, retries=0)
-        place = {future.key: index for future, index in zip(futures, order, strict=True)}
+        places = {future.key: index for future, index in zip(futures, order, strict=True)}
         results: list[Any] = [None] * len(items)
         completed = distributed.as_completed(futures, loop=self._client.loop, with_results=True)
         try:
             for done, (future, result) in enumerate(completed, 1):
                 if isinstance(result, Failure):
                     raise result.kind(result.message)
-                results[place[future.key]] = result
+                results[places[future.key]] = result
                 self.progress(stage, done, len(items), result)
         except distributed.KilledWorker as error:
             raise SourceError(
@@ -322,22 +339,6 @@ class Engine:
         finally:
             self._client.cancel(futures)
         return results
-
-    def group(
-        self, stage: str, shards: Sequence[str], ranges: int, reduce: Callable[[tuple[Sequence[str], int]], R]
-    ) -> list[R]:
-        """Run `reduce` once for each key range of what `split_by_range` wrote for every shard.
-
-        An external sort: each shard's rows lie sorted in one file, a row group a range, so a range is read
-        with one small read a shard, and memory is bounded by the largest range.
-
-        Args:
-            stage: name for progress.
-            shards: names of the split files, one a shard.
-            ranges: how many key ranges they were split into.
-            reduce: takes (shards, range number).
-        """
-        return self.map(stage, reduce, [(tuple(shards), number) for number in range(ranges)])
 
 
 def _check_memory(memory: str) -> None:
@@ -400,7 +401,7 @@ def ranges_for(rows: int, rows_a_range: int) -> int:
     return max(1, min(RANGES_MAX, -(-rows // rows_a_range)))
 
 
-def split_by_range(table: pa.Table, key: str, ranges: int) -> list[pa.Table]:
+def split_by_range(table: "pa.Table", key: str, ranges: int) -> "list[pa.Table]":
     """Cut a table into `ranges` tables by the first 8 hex digits of `key`, each sorted by it and doc_id.
 
     Args:
@@ -418,7 +419,7 @@ def split_by_range(table: pa.Table, key: str, ranges: int) -> list[pa.Table]:
     return [table.slice(int(a), int(b - a)) for a, b in pairwise(bounds)]
 
 
-def _heads(column: pa.ChunkedArray) -> Any:
+def _heads(column: "pa.ChunkedArray") -> Any:
     """Read the first 8 hex digits of every value as a number, uint64."""
     import numpy as np  # noqa: PLC0415
 

@@ -4,6 +4,8 @@ A message is one line that says where, what was found, what was expected and wha
 text of a document: messages end in logs.
 """
 
+import os
+
 
 class CorpusGovError(Exception):
     """Anything that corpus_gov raises on purpose; catch a subclass to decide what to do."""
@@ -43,3 +45,17 @@ class AlarmError(CorpusGovError):
 
 class IntegrityError(CorpusGovError):
     """A digest, signature or count does not hold: the run stops and is never retried; a person looks."""
+
+
+def place(error: BaseException) -> str:
+    """Name the innermost line of this package that an exception came through: "corpus_gov/seal.py:12".
+
+    The message of a foreign exception may quote a document; its class and place do not.
+    """
+    frame, found = error.__traceback__, "unknown"
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if f"{os.sep}corpus_gov{os.sep}" in file:
+            found = f"corpus_gov/{file.rsplit('corpus_gov' + os.sep, 1)[1]}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return found

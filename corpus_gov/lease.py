@@ -136,8 +136,9 @@ class Lease:
         Raises:
             StoreError: it expired, or somebody else took over.
         """
-        expired = self._ended.is_set() or time.time() >= self._turn.expires
         after = _find(self._store, self.fencing + 1)
+        # Last, so that the time that the store took to answer counts.
+        expired = self._ended.is_set() or time.time() >= self._turn.expires
         if expired or after is not None:
             raise StoreError(
                 f"lease: turn {self.fencing} of {self._turn.owner!r} is over"

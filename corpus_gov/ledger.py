@@ -244,10 +244,12 @@ class Ledger:
     def _commit(self, hashes: bytes, signer: Signer, still_alone: Callable[[], None] = _unasked) -> None:
         # Tree before checkpoint: a reader who finds the checkpoint finds all that it covers. A crash between
         # the two leaves a tree that runs ahead, which every reader cuts to the checkpoint's size.
+        # Signed before the question: between it and the write nothing is left to do.
+        note = Checkpoint.sign(self.origin, hashes, signer).note
         still_alone()
         self._store.put(TREE, hashes)
         still_alone()
-        self._store.put(CHECKPOINT, Checkpoint.sign(self.origin, hashes, signer).note)
+        self._store.put(CHECKPOINT, note)
 
     def _own_key(self) -> Verifier:
         raw = self._read(entry_name(0))

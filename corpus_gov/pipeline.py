@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import alarms, artefacts, beyond, config, duplicates, grouping, merkle, register, release, seal
 from corpus_gov import policy as policies
+from corpus_gov.counters import described
 from corpus_gov.engine import LIBRARIES, Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
@@ -37,6 +38,7 @@ from corpus_gov.stages.judging import JudgeTask, judge_shard
 from corpus_gov.stages.looking import BuildTask, artefact_names, build_shard
 from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
 from corpus_gov.store import Missing, Store, open_store
+from corpus_gov.verdicts import of_sources
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 
 ROWS_A_RANGE: Final = 65_536
@@ -182,7 +184,7 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
             for kind, seconds in d.seconds.items():
                 clock.add(f"screen: {kind}", seconds, documents, text_bytes)
     started = time.perf_counter()
-    clusters = grouping.relate(context, engine, shards)
+    clusters = grouping.relate(context, engine, shards, clock.rebuilt if clock else None)
     if clock:
         clock.time("relate", started, documents, text_bytes)
     beyond.build(workspace, engine, shards, clock)
@@ -204,18 +206,31 @@ def decide(
     sources = {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()}
     snapshots = tuple(shard for shard in shards if shard.snapshots)
     oldest = _oldest(workspace, shards)
-    related = {ref: tuple(named.values()) for ref, named in beyond.names(workspace, shards).items()}
+    named = beyond.names(workspace, shards)
+    related = {ref: tuple(of_shard.values()) for ref, of_shard in named.items()}
     judging = [
-        JudgeTask(context, s, _source(sources, s), _near(snapshots, s), clusters, oldest, run_key, related[s.ref])
-        for s in shards
+        JudgeTask(
+            context=context,
+            shard=s,
+            source=_source(sources, s),
+            snapshots=_near(snapshots, s),
+            clusters=clusters,
+            oldest=oldest,
+            run_key=run_key,
+            related=related[s.ref],
+            told=(grouping.told_name(clusters, shards), place) if clusters else None,
+        )
+        for place, s in enumerate(shards)
     ]
     judged = engine.map("decide", judge_shard, judging, [shard.documents for shard in shards])
     policy = workspace.policy_in_force()
-    verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, _tallies(policy, judged)))
+    tallies = _tallies(policy, judged)
+    verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, tallies))
     twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, as_of, run_key)
     documents = sum(shard.documents for shard in shards)
     ranges = ranges_for(documents, ROWS_A_RANGE)
     overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
+    suppressed = workspace.suppressed()
     settling = [
         SettleTask(
             context=context,
@@ -226,7 +241,7 @@ def decide(
             source=_source(sources, shard),
             sources=verdicts,
             overrides=overrides,
-            suppressed=workspace.suppressed(),
+            suppressed=suppressed,
             as_of=as_of,
             ranges=ranges,
             run_key=run_key,
@@ -240,7 +255,8 @@ def decide(
     sealed = engine.map("seal", seal_range, sealing)
     if clock:
         clock.time("decide", started, documents, sum(shard.text_bytes for shard in shards))
-    return _draft(workspace, run_key, as_of, shards, settled, sealed, clusters)
+        clock.rebuilt += [name for done in (*judged, *settled, *sealed) for name in done.rebuilt]
+    return _draft(workspace, run_key, as_of, shards, settled, sealed, clusters, named, tallies)
 
 
 def _draft(
@@ -251,11 +267,14 @@ def _draft(
     settled: Sequence[Done],
     sealed: Sequence[Done],
     clusters: str | None,
+    related: Mapping[str, Mapping[str, str]],
+    tallies: pa.Table,
 ) -> Draft:
     store, context = workspace.store, workspace.context()
     tree = _joined(store, [done.names[1] for done in sealed])
     counts = _counts(shards, settled) | {
         "superseded": sum(workspace.superseded().values()),
+        "verdicts": of_sources(tallies.to_pylist()),
         "clusters": grouping.sizes(artefacts.get(store, clusters) if clusters else CLUSTERS.empty_table()),
     }
     if counts["records"] == 0:
@@ -272,7 +291,6 @@ def _draft(
     )
     parts = tuple(release.Part(f"manifest/{i:05d}.parquet", done.names[0]) for i, done in enumerate(sealed))
     policy = workspace.policy_in_force()
-    related = beyond.names(workspace, shards)
     run_facts = {
         "run_key": run_key,
         "as_of": as_of.isoformat(),
@@ -284,7 +302,7 @@ def _draft(
         "artefacts": {
             shard.ref: {
                 kind: name
-                for kind, name in (artefact_names(context, shard) | related[shard.ref]).items()
+                for kind, name in {**artefact_names(context, shard), **related[shard.ref]}.items()
                 if kind.startswith(("signals.", "findings.")) or kind == "keys.near"
             }
             for shard in shards
@@ -323,7 +341,7 @@ def _relations(clusters: str | None) -> dict[str, str]:
 def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
     """Write down what the policy said, so that a release explains itself when the policy has changed since."""
     context = workspace.context()
-    by_rule = context.rules()
+    by_rule = policies.with_cuts(policy, context.rules())
     return {
         "name": policy.name,
         "version": policy.version,
@@ -361,12 +379,14 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
     reasons: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = {}
     copies: Counter[str] = Counter()
+    items: dict[str, Counter[int]] = {}
     for shard, done in zip(shards, settled, strict=True):
         outcomes.update(shard.outcomes)
         dispositions.update(done.counts["dispositions"])
         reasons.update(done.counts["reasons"])
         by_source.setdefault(shard.source_id, Counter()).update(done.counts["dispositions"])
         copies[shard.source_id] += done.counts["duplicates"]
+        items.setdefault(shard.source_id, Counter()).update(done.counts["items"])
     records, documents = sum(s.records for s in shards), sum(s.documents for s in shards)
     if outcomes["document"] != documents or dispositions.total() != documents or outcomes.total() < records:
         raise IntegrityError(
@@ -388,6 +408,7 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
         "duplicate_rate": {
             source: round(copies[source] * SCALE / max(1, n.total())) for source, n in sorted(by_source.items())
         },
+        "items": {source: described(n) for source, n in sorted(items.items()) if n.total()},
     }
 
 

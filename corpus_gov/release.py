@@ -162,8 +162,9 @@ def publish(
     lease.check()
     # The append writes the entry, then the ledger's tree, then the checkpoint. A crash between them leaves an
     # entry beyond the checkpoint: `recover` then finds all files whole, and signs what this call would have.
-    # BUG: the lease is asked before each of the last two writes, and a process can still sleep past it between the
-    # question and the write, and put an older tree or checkpoint back. Nothing is lost: see `_settle`.
+    # BUG: the lease is asked right before each of the last two writes, everything that they need being ready, and a
+    # process can still sleep past it inside of the write, and put an older tree or checkpoint back: the store has no
+    # write on condition of another object. Nothing is lost: see `_settle`.
     ledger.append(
         RELEASE_PUBLISHED, entry, stated,
         actor=actor, signer=signer, time=when, fencing=lease.fencing, still_alone=lease.check,

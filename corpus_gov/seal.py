@@ -138,7 +138,7 @@ def email(value: str) -> str:
 
 def email_spelled(value: str) -> str:
     """Write an address that is spelled out, such as name (at) host dot com, in the normal form of `email`."""
-    plain = _plain(value)
+    plain = re.sub(" +", " ", _plain(value))
     plain = re.sub(r"(?i) ?[\[({<] ?(?:at|艾特|a|@) ?[\])}>] ?| (?:at|艾特) |艾特| ?@ ?|#", "@", plain, count=1)
     return email(re.sub(r"(?i) ?[\[({<] ?(?:dot|点|\.) ?[\])}>] ?| (?:dot|点) |点", ".", plain))
 

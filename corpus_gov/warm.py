@@ -5,21 +5,49 @@ compiled kernels and on the language model, and hold them in its own memory. Not
 thread does not live through a fork.
 """
 
+import gc
+from importlib import import_module
 from typing import Final
 
-import pyarrow as pa
-
-from corpus_gov import config, rules, screens, signals
-from corpus_gov.engine import quiet
-from corpus_gov.relate.presets import PRESETS
-from corpus_gov.schemas import DOCUMENTS
-from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, comparing, judging, looking, reading, relating, repeating, settling
-
-STAGES: Final = (reading, looking, relating, repeating, comparing, judging, settling)
+MODULES: Final = (
+    # What the command itself imports, which Python runs again in a forked process as its main module.
+    "corpus_gov.arguments",
+    "corpus_gov.terminal",
+    "typer",
+    "distributed",
+    "distributed.nanny",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    *(f"corpus_gov.stages.{stage}" for stage in ("reading", "looking", "relating", "repeating", "comparing")),
+    *(f"corpus_gov.stages.{stage}" for stage in ("judging", "settling")),
+)
+"""What tasks import, and Dask to run them."""
 
 
 def load() -> None:
+    """Import MODULES, and run what every document meets on one: kernels, patterns and models are loaded by that.
+
+    All of it stays for as long as the process, so the garbage collector need not look for what could go: that takes
+    a fifth of the time here, and afterwards it would write to pages that workers share.
+    """
+    gc.disable()
+    for name in MODULES:
+        import_module(name)
+    _look()
+    gc.freeze()
+    gc.enable()
+
+
+def _look() -> None:
     """Silence Dask; run every measure, and every screen with the shipped rules, on a document with an address in it."""
+    import pyarrow as pa  # noqa: PLC0415 - not before `load` has stopped the garbage collector
+
+    from corpus_gov import config, rules, screens, signals  # noqa: PLC0415
+    from corpus_gov.engine import quiet  # noqa: PLC0415
+    from corpus_gov.relate.presets import PRESETS  # noqa: PLC0415
+    from corpus_gov.schemas import DOCUMENTS  # noqa: PLC0415
+    from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, relating  # noqa: PLC0415
+
     quiet()
     # The other cores are the other workers'.
     pa.set_cpu_count(1)

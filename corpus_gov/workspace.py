@@ -25,7 +25,7 @@ from corpus_gov.lease import Lease
 from corpus_gov.ledger import Ledger, Signer
 from corpus_gov.policy import OVERRIDES, Policy
 from corpus_gov.published import BATCH_INGESTED
-from corpus_gov.stages import Context, Shard
+from corpus_gov.stages import FAMILIES, Context, Shard
 from corpus_gov.store import LocalStore, Missing, Store, open_store
 
 SETTINGS: Final = "corpus-gov.toml"
@@ -89,6 +89,7 @@ class Workspace:
         """
         if self._context is not None:
             return self._context
+        models = self._models()
         found = Context(
             url=self.url,
             keys_folder=str(self.keys_folder),
@@ -96,10 +97,16 @@ class Workspace:
             rules_folder=str(self.rules_folder) if self.rules_folder else None,
             policy=self.policy or self.settings.policy,
             near=self.settings.near.preset,
+            models=models,
+            families=(*FAMILIES, "classifiers") if models else FAMILIES,
         ).with_refs()
         if self._held:
             self._context = found
         return found
+
+    def _models(self) -> tuple[tuple[str, str], ...]:
+        """Return the classifiers that are named; a relative path starts at the workspace folder."""
+        return tuple((str((self.root or Path.cwd()) / one.card), one.sha256) for one in self.settings.models)
 
     def policy_in_force(self) -> Policy:
         """Load the policy."""

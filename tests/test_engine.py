@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpus_gov import engine as engine_module
 from corpus_gov.engine import Call, Engine, Failure, in_processes, own_versions, ranges_for, split_by_range
-from corpus_gov.errors import ConfigError, IntegrityError, SourceError
+from corpus_gov.errors import ConfigError, CorpusGovError, IntegrityError, SourceError
 
 
 def double(number: int) -> int:
@@ -81,7 +81,7 @@ def test_errors_keep_their_class_and_lose_their_words():
     with Engine(workers=1) as engine:
         with pytest.raises(IntegrityError, match="item 3: does not hold"):
             engine.map("refuse", refuse, [3])
-        with pytest.raises(RuntimeError, match="ValueError") as error:
+        with pytest.raises(CorpusGovError, match="ValueError") as error:
             engine.map("fail", fail, [3])
     assert "secret" not in str(error.value)
 
@@ -118,7 +118,8 @@ def test_one_worker_without_a_limit_runs_here_and_never_pauses():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_listens_to_other_machines(workers):
     """Scheduler, workers and their HTTP servers are bound to the loopback interface alone."""
-    with Engine(workers=workers):
+    with Engine(workers=workers) as engine:
+        engine.map("process", process, [1])
         processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
         sockets = [socket for one in processes for socket in one.net_connections("inet") if socket.status == "LISTEN"]
 

@@ -87,19 +87,18 @@ CONTENT = (*SHARDS, "batches/", "artefacts/")
 """Where names say what they hold, so that an attempt finds what the one before it finished."""
 
 FAMILIES = (
-    "signals.quality", "signals.language", "findings.encoding", "findings.licence", "findings.pii", "findings.lines",
-    "keys.exact", "keys.near", "keys.passages", "keys.clauses", "edges", "made_of", "clusters", "judged", "members",
-    "sources", "duplicates", "overrides", "oldest", "clean", "decisions", "rows", "manifest", "tree",
+    "signals.quality", "signals.language", "signals.structure", "signals.perplexity", "findings.blocklist",
+    "findings.encoding", "findings.keywords", "findings.licence", "findings.pii", "findings.poisoning",
+    "findings.lines", "keys.exact", "keys.near", "keys.passages", "keys.clauses", "edges", "made_of", "clusters",
+    "told", "judged", "members", "sources", "duplicates", "overrides", "oldest", "clean", "decisions", "rows",
+    "manifest", "tree",
 )  # fmt: skip
 """Every family of artefacts that a run asks for."""
 
-ON_THE_WAY = (
-    "cuts.exact", "edges.exact", "cuts.near", "pairs.near", "pairs.contained", "pairs.spun", "plan.pairs", "plan.texts",
-    "valued", "measured.", "lines", "ranges.lines", "counts.lines",
-)  # fmt: skip
+ON_THE_WAY = ("measured.", "lines", "ranges.lines", "counts.lines")
 """Families that a run asks for only where edges or findings of lines are missing."""
 
-BY_HISTORY = ("artefacts/plan.", "artefacts/valued/", "artefacts/measured.")
+BY_HISTORY = ("artefacts/measured.",)
 """Which pairs were compared together depends on what was known by then, and so after a failure; edges do not."""
 
 CORPUS = {

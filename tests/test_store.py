@@ -198,6 +198,23 @@ def test_links_inside_the_root_are_read(local: LocalStore) -> None:
     assert local.list() == ["a/b"]
 
 
+def test_names_without_links_are_not_resolved(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run reads thousands of objects: a path is resolved step by step only where one of its parts is a link."""
+
+    def refuse(path: object, *, strict: bool = False) -> str:
+        raise AssertionError(f"resolved {path!r}")
+
+    monkeypatch.setattr(os.path, "realpath", refuse)
+    local.put("a/b", b"x")
+    local.put("a/b", b"y")
+
+    assert local.read("a/b") == b"y"
+    assert not local.put_if_absent("a/b", b"z")
+    local.delete("a/b")
+    with pytest.raises(Missing):
+        local.read("a/b")
+
+
 def test_a_linked_root_is_fine(tmp_path: Path) -> None:
     """The workspace itself may be reached over a link."""
     (tmp_path / "real").mkdir()

@@ -29,7 +29,7 @@ from corpus_gov.rules import Rule, RulePack
 from corpus_gov.schemas import DOCUMENTS
 from corpus_gov.store import Store, open_store
 
-FAMILIES: Final = ("quality", "language")
+FAMILIES: Final = ("quality", "language", "structure", "perplexity")
 """Modules of corpus_gov.signals that every document is measured by."""
 
 NOT_OF_TEXT: Final = ("optout", "lines", "reference")
@@ -57,6 +57,8 @@ class Context:
     """Of the policy; empty is not pinned."""
     near: str = "default"
     """Preset of near duplicates (relate/presets.py); "none" looks for none."""
+    models: tuple[tuple[str, str], ...] = ()
+    """Path of the card and its SHA-256 of each classifier; the family `classifiers` is measured where there is one."""
 
     def with_refs(self) -> Self:
         """Return this context pinned to what rules and policy say at this moment.
@@ -67,6 +69,10 @@ class Context:
         packs = _load_packs(self.packs, self.rules_folder)
         policy = policies.load(self.policy, self.folder())
         return replace(self, pack_refs=tuple(pack.ref for pack in packs), policy_digest=policy.digest)
+
+    def params(self, family: str) -> Mapping[str, Any]:
+        """Return what a family of signals is told."""
+        return {"cards": self.models} if family == "classifiers" else {}
 
     def store(self) -> Store:
         """Open the workspace's store."""
@@ -215,6 +221,11 @@ class Done:
     counts: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     rebuilt: tuple[str, ...] = ()
+
+
+def damaged(state: Mapping[str, bool | None]) -> tuple[str, ...]:
+    """Name the artefacts that `artefacts.ready` found damaged, for the summary of the run."""
+    return tuple(name for name, whole in state.items() if whole is None)
 
 
 def read_shard(store: Store, shard: Shard, table: str) -> bytes:

@@ -11,9 +11,9 @@ from corpus_gov import artefacts, policy
 from corpus_gov.facts import facts
 from corpus_gov.relate.optout import optout, origins
 from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
-from corpus_gov.stages import Context, Done, Shard, read_shard
+from corpus_gov.stages import Context, Done, Shard, damaged, read_shard
 from corpus_gov.stages.looking import artefact_names
-from corpus_gov.stages.relating import preset_of
+from corpus_gov.stages.relating import preset_of, told
 from corpus_gov.store import Store
 
 
@@ -30,6 +30,8 @@ class JudgeTask:
     run_key: str
     related: tuple[str, ...] = ()
     """Names of findings that rest on more than the shard."""
+    told: tuple[str, int] | None = None
+    """What `grouping.relate` tells the shard: an artefact, and the number of a part."""
 
 
 META: Final = (
@@ -45,7 +47,8 @@ def judge_shard(task: JudgeTask) -> Done:
     name = artefacts.name("judged", task.run_key, task.shard.ref, task.oldest)
     members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest)
     in_force = context.policy_in_force()
-    if artefacts.ready(store, name) is not True or artefacts.ready(store, members_name) is not True:
+    state = {one: artefacts.ready(store, one) for one in (name, members_name)}
+    if not all(state.values()):
         documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "markup"])
         # A document that came in more than once is judged by its oldest capture, whichever copy was kept.
         place = documents.schema.get_field_index("fetched_at")
@@ -55,14 +58,15 @@ def judge_shard(task: JudgeTask) -> Done:
         measured = {family: artefacts.get(store, names[f"signals.{family}"]) for family in context.families}
         found = findings_of(store, context, task.shard, task.related)
         optouts = _optouts(store, context, documents, task.snapshots)
-        looked = task.clusters is not None and preset_of(context) is not None
-        made_of = artefacts.get(store, artefacts.made_of_name(task.clusters or "")) if looked else None
+        clusters, made_of = told(store, task.told) if task.told else (CLUSTERS.empty_table(), None)
+        made_of = made_of if preset_of(context) is not None else None
         known = facts(documents, measured, found, optouts, task.source, context.rule_packs(), made_of)
         judged = policy.judge(in_force, known)
         artefacts.put(store, name, artefacts.encode(_with_facts(judged, known)))
-        artefacts.put(store, members_name, artefacts.encode(_members(store, task.clusters, judged, documents)))
+        artefacts.put(store, members_name, artefacts.encode(_members(clusters, judged, documents)))
     tallies = policy.tally(in_force, [artefacts.get(store, name)])
-    return Done(task.shard.documents, task.shard.text_bytes, (name, members_name), {"tally": tallies.to_pylist()})
+    counts = {"tally": tallies.to_pylist()}
+    return Done(task.shard.documents, task.shard.text_bytes, (name, members_name), counts, rebuilt=damaged(state))
 
 
 def _optouts(store: Store, context: Context, documents: pa.Table, holders: Iterable[Shard]) -> pa.Table:
@@ -88,9 +92,8 @@ def _with_facts(judged: pa.Table, known: pa.Table) -> pa.Table:
     return judged.append_column("ip_risk", known["ip_risk"])
 
 
-def _members(store: Store, clusters: str | None, judged: pa.Table, documents: pa.Table) -> pa.Table:
+def _members(known: pa.Table, judged: pa.Table, documents: pa.Table) -> pa.Table:
     """Return the judged rows of documents that have relatives, with their cluster and digest."""
-    known = artefacts.get(store, clusters) if clusters else CLUSTERS.empty_table()
     place = pc.index_in(judged["doc_id"], value_set=known["doc_id"].combine_chunks())
     mine = pc.is_valid(place)
     rows = judged.filter(mine).append_column("cluster_id", known["cluster_id"].take(place.filter(mine)))

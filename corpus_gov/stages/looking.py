@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +33,9 @@ def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
     names = {}
     for family in context.families:
         module = import_module(f"corpus_gov.signals.{family}")
-        files = [sha256(Path(path).read_bytes()).hexdigest() for path in getattr(module, "FILES", ())]
+        files = [_digest(str(path), _stamp(path)) for path in getattr(module, "FILES", ())]
+        # A card names its model by digest, so its own stands for both.
+        files += [digest for _, digest in context.params(family).get("cards", ())]
         names[f"signals.{family}"] = artefacts.name(
             f"signals.{family}", content, module.VERSION, files, libraries=module.LIBRARIES
         )
@@ -45,6 +48,17 @@ def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
     if preset := relating.preset_of(context):
         names |= relating.artefact_names(content, preset)
     return names
+
+
+def _stamp(path: Path | str) -> tuple[int, int]:
+    found = Path(path).stat()
+    return found.st_size, found.st_mtime_ns
+
+
+# Names are planned several times in a run, for every shard: a file of the same size and time has the same digest.
+@lru_cache(maxsize=64)
+def _digest(path: str, stamp: tuple[int, int]) -> str:  # noqa: ARG001 - the stamp is part of the key
+    return sha256(Path(path).read_bytes()).hexdigest()
 
 
 def build_shard(task: BuildTask) -> Done:
@@ -74,7 +88,7 @@ def _look(kind: str, documents: pa.RecordBatch, context: Context) -> Any:
         return relating.keys_of(kind, documents, relating.preset_in_force(context))
     family, _, name = kind.partition(".")
     if family == "signals":
-        return signals.measure(name, documents, {})
+        return signals.measure(name, documents, context.params(name))
     if family == "findings":
         found = screens.look(name, documents, context.concern(name))
         return seal.seal(documents, found, context.rules(), context.keys().seal)
@@ -104,19 +118,22 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class SplitTask:
-    """Keyed rows of a shard, to be cut into key ranges."""
+    """Keyed rows of a shard, the number of the shard, and into how many key ranges they are cut."""
 
     context: Context
     keys: str
+    home: int
     ranges: int
 
 
 def split_keys(task: SplitTask) -> str:
     """Cut the keyed rows of a shard into key ranges; returns the name of the cut."""
     store = task.context.store()
-    name = artefacts.name("cuts.exact", task.keys, task.ranges)
+    name = artefacts.name("cuts.exact", task.keys, task.home, task.ranges)
     if artefacts.ready(store, name) is not True:
-        artefacts.put_ranges(store, name, split_by_range(artefacts.get(store, task.keys), "key", task.ranges))
+        rows = artefacts.get(store, task.keys)
+        rows = rows.append_column("home", pa.repeat(pa.scalar(task.home, pa.uint32()), len(rows)))
+        artefacts.put_ranges(store, name, split_by_range(rows, "key", task.ranges))
     return name
 
 

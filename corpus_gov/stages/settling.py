@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus_gov import apply, artefacts, manifest, policy, seal
+from corpus_gov import apply, artefacts, counters, manifest, policy, seal
 from corpus_gov.engine import split_by_range
 from corpus_gov.schemas import CLEAN
 from corpus_gov.screens import FAILED
-from corpus_gov.stages import Context, Done, Shard, batches, count_values, read_shard
+from corpus_gov.stages import Context, Done, Shard, batches, count_values, damaged, read_shard
 from corpus_gov.stages.judging import META, findings_of, oldest_capture
 from corpus_gov.stages.looking import artefact_names
 from corpus_gov.store import Store
@@ -47,7 +47,8 @@ def settle_shard(task: SettleTask) -> Done:
     rows_name = artefacts.name("rows", *made_from, task.oldest, task.ranges)
     decisions_name = artefacts.name("decisions", *made_from)
     names = (clean_name, rows_name, decisions_name)
-    if not all(artefacts.ready(store, name) for name in names):
+    state = {name: artefacts.ready(store, name) for name in names}
+    if not all(state.values()):
         judged = artefacts.get(store, task.judged)
         decisions = _settle(store, task, judged)
         cleaned = _apply(store, task, decisions, judged)
@@ -61,8 +62,17 @@ def settle_shard(task: SettleTask) -> Done:
         "reasons": _count_reasons(decisions),
         "duplicates": len(decisions) - decisions["representative_id"].null_count,
         "clean": pq.read_metadata(pa.BufferReader(artefacts.read(store, clean_name))).num_rows,
+        "items": _items(store, task),
     }
-    return Done(task.shard.documents, task.shard.text_bytes, names, counts)
+    return Done(task.shard.documents, task.shard.text_bytes, names, counts, rebuilt=damaged(state))
+
+
+def _items(store: Store, task: SettleTask) -> dict[int, int]:
+    """Count the items of personal data that came in, whatever became of their documents."""
+    name = artefact_names(task.context, task.shard).get("findings.pii")
+    if name is None:
+        return {}
+    return counters.items(artefacts.get(store, name, ["rule", "hmac"]), task.context.rules())
 
 
 def _count_reasons(decisions: pa.Table) -> dict[str, int]:
@@ -89,7 +99,7 @@ def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table
     context = task.context
     found = findings_of(store, context, task.shard, task.related)
     redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
-    by_rule = context.rules()
+    by_rule = policy.with_cuts(context.policy_in_force(), context.rules())
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(redacted), pa.string())))
     cleaned, at = [], 0
     for documents in batches(read_shard(store, task.shard, "documents")):
@@ -167,10 +177,11 @@ def seal_range(task: SealTask) -> Done:
     store = task.context.store()
     made_from = [sorted(task.rows), task.number, task.run_key]
     name, tree = artefacts.name("manifest", *made_from), artefacts.name("tree", *made_from)
-    if not (artefacts.ready(store, name) and artefacts.ready(store, tree)):
+    state = {one: artefacts.ready(store, one) for one in (name, tree)}
+    if not all(state.values()):
         rows = artefacts.get_range(store, task.rows, task.number)
         sealed = manifest.seal_rows(rows.sort_by("doc_id").combine_chunks(), task.context.keys().leaf)
         artefacts.put(store, name, artefacts.encode(sealed))
         artefacts.put(store, tree, bytes.fromhex("".join(sealed["leaf_hash"].to_pylist())))
     documents = len(store.read(tree)) // 32
-    return Done(documents, 0, (name, tree))
+    return Done(documents, 0, (name, tree), rebuilt=damaged(state))
