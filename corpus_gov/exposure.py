@@ -3,36 +3,46 @@
 Rules with the param `what` look at what the other rules of the screen found in a text, and make a finding that spans
 all of it:
 
-- together: a name with further facts about the person beside it (GB/T 45574-2025, 4.1: general data that are
-  sensitive together).
+- together: a name with further facts about that person beside it (GB/T 45574-2025, 4.1: general data that are
+  sensitive together). What follows the next name is about the next person; what stands before a name is about it
+  where no other name stands before.
 - beside: a cue such as an age below 14 beside a finding of other rules.
 - bulk: so many different places of one class that the text is a collection of them.
 - dump: rows of a table in which an account stands beside another number, a name or a password.
 
-Source: PIPL, articles 4, 28 and 31; Fa Shi [2017] No. 10, article 5, for the counters.
+Cues are searched by a linear-time scanner: packs may be hostile.
+
+Source: PIPL, articles 4, 28 and 31.
 """
 
 import re
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from corpus_gov.forms import class_of, entity_of
+from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.screens import Hit
 
 _NEEDED: Final = {"what": str, "entity": str, "class": str, "least": int}
 _OPTIONAL: Final[Mapping[str, Mapping[str, type]]] = {
-    "together": {"names": tuple, "rules": tuple, "cues": str, "within": int},
-    "beside": {"rules": tuple, "cues": str, "within": int},
+    "together": {"names": tuple, "rules": tuple, "cues": tuple, "within": int},
+    "beside": {"rules": tuple, "cues": tuple, "within": int},
     "bulk": {"classes": tuple},
     "dump": {"rules": tuple},
 }
 """What a rule of each kind also says; all of it is needed."""
+
+_CUE: Final[Mapping[str, type]] = {"pattern": str, "fact": str, "not_behind": str, "not_before": tuple}
+"""What a cue says: what is searched for, the fact that it is of, characters that do not stand directly before it, and
+words that do not stand directly behind it."""
+
+MOST_WITHIN: Final = 1000
+"""Largest `within`, in code points: so much is searched for each name."""
 
 _PAIRED = re.compile(r"[ \t]?(?:-{2,4}|[:|;,\t])[ \t]?[^\s:|;,]{4}")
 """Behind a value: a sign that parts fields, and the next field."""
@@ -46,7 +56,8 @@ def exposures(rules: RulePack) -> tuple[Rule, ...]:
     """Return the rules that look at what others found, checked.
 
     Raises:
-        RuleError: a rule has params that its kind does not read, or lacks one.
+        RuleError: a rule has params that its kind does not read, lacks one, or has a cue that takes more than linear
+            time.
     """
     found = tuple(rule for rule in rules.rules if "what" in rule.params)
     for rule in found:
@@ -54,11 +65,55 @@ def exposures(rules: RulePack) -> tuple[Rule, ...]:
         if what not in _OPTIONAL:
             raise rule.error(f"params.what is {what!r}, expected one of {sorted(_OPTIONAL)!r}; choose one")
         check_params(rule, {**_NEEDED, **_OPTIONAL[what]}, {"counts": int})
-        try:
-            re.compile(rule.params.get("cues", ""))
-        except re.error as error:
-            raise rule.error(f"params.cues: {error}") from error
+        if "within" in rule.params and not 1 <= rule.params["within"] <= MOST_WITHIN:
+            raise rule.error(f"params.within is {rule.params['within']}, expected 1 to {MOST_WITHIN}; correct it")
+        if "cues" in rule.params:
+            try:
+                prefilter.places("", _cues(rule).patterns)
+            except prefilter.PatternError as error:
+                raise rule.error(f"params.cues: {error}") from error
     return found
+
+
+class _Cues(NamedTuple):
+    """Cues of a rule, by number."""
+
+    patterns: tuple[str, ...]
+    facts: tuple[str, ...]
+    not_behind: tuple[str, ...]
+    not_before: tuple[tuple[str, ...], ...]
+
+    def places(self, text: str, begin: int, end: int) -> Iterator[tuple[int, int, str]]:
+        """Find cues in a stretch of a text: start, end and fact, none of which overlap."""
+        reach = begin
+        # The longest of those that begin at one place comes first.
+        for start, stop, number in sorted(
+            prefilter.places(text[begin:end], self.patterns), key=lambda one: (one[0], -one[1])
+        ):
+            at, to = begin + start, begin + stop
+            if at < reach or (at and text[at - 1] in self.not_behind[number]):
+                continue
+            if not text.startswith(self.not_before[number], to):
+                reach = to
+                yield at, to, self.facts[number]
+
+
+@cache
+def _cues(rule: Rule) -> _Cues:
+    given = rule.params["cues"]
+    if not given:
+        raise rule.error("params.cues is empty, expected one cue at least; add one")
+    for one in given:
+        if not isinstance(one, Mapping) or "pattern" not in one:
+            raise rule.error(f"params.cues: found {one!r}, expected a mapping with a pattern; correct it")
+        if wrong := sorted(key for key, value in one.items() if not isinstance(value, _CUE.get(key, ()))):
+            raise rule.error(f"params.cues: found {wrong[0]!r} unknown or of a wrong type; a cue has {sorted(_CUE)!r}")
+    return _Cues(
+        tuple(one["pattern"] for one in given),
+        tuple(one.get("fact", one["pattern"]) for one in given),
+        tuple(one.get("not_behind", "") for one in given),
+        tuple(one.get("not_before", ()) for one in given),
+    )
 
 
 def look(rules: Sequence[Rule], hits: Sequence[Hit], text: pa.Scalar) -> list[Hit]:
@@ -84,34 +139,6 @@ def look(rules: Sequence[Rule], hits: Sequence[Hit], text: pa.Scalar) -> list[Hi
     return found
 
 
-def items(findings: pa.Table, rules: Mapping[str, Rule]) -> dict[int, int]:
-    """Count the items of personal data by the number that article 5 calls serious.
-
-    An item is one value of one rule, by its keyed digest; a finding without one counts by itself.
-
-    Args:
-        findings: FINDINGS of a source, any number of rows.
-        rules: every rule in force, by id; `params.counts` is 50, 500 or 5000.
-
-    Returns:
-        From each of these numbers to how many items there are; Σ items/number ≥ 1 is the advisory alarm.
-    """
-    seen: Counter[int] = Counter({50: 0, 500: 0, 5000: 0})
-    digests = set()
-    for name, digest in zip(findings["rule"].to_pylist(), findings["hmac"].to_pylist(), strict=True):
-        number = rules[name].params.get("counts") if name in rules else None
-        if number is None or (digest is not None and (name, digest) in digests):
-            continue
-        digests.add((name, digest))
-        seen[number] += 1
-    return dict(seen)
-
-
-def alarm(counted: Mapping[int, int]) -> float:
-    """Return Σ items/number: 1 and above is what article 5 calls serious. Advice for people, not a judgement."""
-    return sum(count / number for number, count in counted.items())
-
-
 def _enough(rule: Rule, hits: Sequence[Hit]) -> bool:
     """Say whether a rule can speak at all: most texts have one or two hits."""
     params = rule.params
@@ -123,36 +150,47 @@ def _enough(rule: Rule, hits: Sequence[Hit]) -> bool:
 
 
 def _together(rule: Rule, hits: Sequence[Hit], text: str) -> Iterator[tuple[int, int, int]]:
-    params = rule.params
-    starts = [hit.start for hit in hits]
-    label = _compiled(params["cues"])
-    reach = 0
+    params, within, cues = rule.params, int(rule.params["within"]), _cues(rule)
+    names: list[Hit] = []
     for hit in hits:
-        if hit.rule.id not in params["names"] or hit.start < reach:
-            continue
-        end = hit.end + params["within"]
-        facts: dict[Any, int] = {}
-        for other in hits[bisect_left(starts, hit.end) : bisect_left(starts, end)]:
-            if other.rule.id in params["rules"] and other.end <= end:
-                facts[entity_of(other.rule)] = other.end
-        for match in label.finditer(text, hit.end, min(end, len(text))):
-            facts[match.lastgroup] = match.end()
+        # Two rules may find the same name.
+        if hit.rule.id in params["names"] and (not names or hit.start >= names[-1].end):
+            names.append(hit)
+    people = [text[name.start : name.end] for name in names]
+    # Where the next other person is named, from the last name to the first.
+    following = [len(text)] * len(names)
+    for number in range(len(names) - 2, -1, -1):
+        same = people[number] == people[number + 1]
+        following[number] = following[number + 1] if same else names[number + 1].start
+    others = [hit for hit in hits if hit.rule.id in params["rules"]]
+    starts = [hit.start for hit in others]
+    for number, name in enumerate(names):
+        end = min(name.end + within, following[number])
+        begin = max(name.start - within, 0)
+        if number and names[number - 1].end + within > begin:
+            # What stands between the two is about the one named before.
+            begin = name.start
+        facts: dict[str, tuple[int, int]] = {}
+        for other in others[bisect_left(starts, begin) : bisect_left(starts, end)]:
+            if other.end <= end:
+                facts[entity_of(other.rule)] = (other.start, other.end)
+        for at, to, fact in cues.places(text, begin, end):
+            facts[fact] = (at, to)
         if len(facts) >= params["least"]:
-            reach = max(facts.values())
-            yield hit.start, reach, len(facts)
+            spans = [(name.start, name.end), *facts.values()]
+            yield min(spans)[0], max(stop for _, stop in spans), len(facts)
 
 
 def _beside(rule: Rule, hits: Sequence[Hit], text: str) -> Iterator[tuple[int, int, int]]:
-    params = rule.params
-    cue = _compiled(params["cues"])
+    params, cues = rule.params, _cues(rule)
     at = 0
     for hit in hits:
         if hit.rule.id not in params["rules"]:
             continue
-        begin, end = max(at, hit.start - params["within"]), hit.end + params["within"]
-        for match in cue.finditer(text, begin, min(end, len(text))):
-            yield *match.span(), 1
-            at = match.end()
+        begin, end = max(at, hit.start - params["within"]), min(hit.end + params["within"], len(text))
+        for start, stop, _ in cues.places(text, begin, end):
+            yield start, stop, 1
+            at = stop
 
 
 def _bulk(rule: Rule, hits: Sequence[Hit], _text: str) -> Iterator[tuple[int, int, int]]:
@@ -186,11 +224,6 @@ def _dump(rule: Rule, hits: Sequence[Hit], text: str) -> Iterator[tuple[int, int
         if line in wanted:
             first, last = min(first, hit.start), max(last, hit.end)
     yield first, last, len(rows)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 _LOOKS: Final[Mapping[str, Look]] = {"together": _together, "beside": _beside, "bulk": _bulk, "dump": _dump}

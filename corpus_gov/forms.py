@@ -48,6 +48,12 @@ _WIDEST: Final = 4
 _AGAINST_BEFORE: Final = 12
 """Code points before a value in which a word of `against` speaks against it."""
 
+_STOP = re.compile(r"[。!?;]|[.,](?![0-9A-Za-z])")
+"""Ends a clause, in the reading view. A label may stand on a line of its own above the value."""
+
+_BREAK = re.compile(rf"\n|{_STOP.pattern}")
+"""Parts what is said of one value from what is said of the next."""
+
 
 class Form(NamedTuple):
     """One way of writing what a rule looks for."""
@@ -107,15 +113,32 @@ class Sight:
             return None
         score = self._checked if valid else form.score
         if self._near is not None or self._against is not None:
-            before = text[max(0, start - prefilter.CONTEXT_BEFORE) : start]
-            # The break keeps a word from forming across the place where the value stood.
-            around = f"{before}\n{text[end : end + prefilter.CONTEXT_AFTER]}"
-            if self._near is not None and self._near(around):
+            around, against = self._around(text, start, end)
+            if self._near is not None and self._near.last(around) is not None:
                 score = max(score, self._near_score)
-            elif self._against is not None and self._against(before[-_AGAINST_BEFORE:]):
+            elif against:
                 return None
         # Nothing but the context makes it one where the rule gives the bare form no score.
         return score or None
+
+    def _around(self, text: str, start: int, end: int) -> tuple[str, bool]:
+        """Return where words of the context count for a value, and whether a word speaks against it.
+
+        A word against it counts in the clause of the value. Then only context of that clause or behind it counts:
+        what was said of another number is no answer to it. Behind the value a clause that begins is about the next.
+        """
+        before = text[max(0, start - prefilter.CONTEXT_BEFORE) : start]
+        if self._against is not None:
+            near = before[-_AGAINST_BEFORE:]
+            found = self._against.last(near)
+            if found is not None and not _STOP.search(near, found):
+                breaks = [one.end() for one in _BREAK.finditer(before, 0, len(before) - len(near) + found)]
+                return before[max(breaks, default=0) :], True
+        after = text[end : end + prefilter.CONTEXT_AFTER]
+        if begins := _BREAK.search(after):
+            after = after[: begins.start()]
+        # The break keeps a word from forming across the place where the value stood.
+        return f"{before}\n{after}", False
 
 
 def entity_of(rule: Rule) -> str:
@@ -185,9 +208,13 @@ class _Words:
         self._capitals = _any_of(capitals) if capitals else None
         self._others = _any_of([word.lower() for word in words if not word.isupper()])
 
-    def __call__(self, text: str) -> bool:
+    def last(self, text: str) -> int | None:
+        """Return where the last of the words in a text begins, None where there is none."""
         # Folding a short text costs less than a pattern that ignores case.
-        return bool(self._others.search(text.lower()) or (self._capitals and self._capitals.search(text)))
+        found = [match.start() for match in self._others.finditer(text.lower())]
+        if self._capitals is not None:
+            found += [match.start() for match in self._capitals.finditer(text)]
+        return max(found, default=None)
 
 
 def _any_of(words: list[str]) -> re.Pattern[str]:

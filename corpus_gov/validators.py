@@ -21,6 +21,7 @@ Validator = Callable[[str, Rule], bool | None]
 
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _SPACED = re.compile(r"[ .\-·_~/*+|]")
+_MIXED = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])|(?=.*[a-z])(?=.*[A-Z])(?=.*[!#$%&*+?@^~])")
 _EARLIEST_BIRTH: Final = 1850
 _LATEST_BIRTH: Final = 2100
 
@@ -159,7 +160,10 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _ip(value: str, rule: Rule) -> bool | None:
-    """Refuse what is no address of a host: unspecified, loopback, multicast, netmasks; True for public ones."""
+    """Refuse what is no address of a host: unspecified, loopback, multicast, what params.refused begins.
+
+    True where a number has three digits: versions and sections of four small numbers have the same form.
+    """
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -171,13 +175,15 @@ def _ip(value: str, rule: Rule) -> bool | None:
         or value.startswith(rule.params["refused"])
     ):
         return False
-    return None
+    return True if address.version == 4 and re.search("[0-9]{3}", value) else None
 
 
-def _gps(value: str, _rule: Rule) -> bool:
-    """Check that one number is a latitude and the other a longitude."""
-    first, second = (abs(float(one)) for one in re.findall(r"-?\d{1,3}\.\d+", value)[:2])
-    return min(first, second) <= 90 and max(first, second) <= 180
+def _gps(value: str, _rule: Rule) -> bool | None:
+    """Check that one number is a latitude and the other a longitude; None where both are small, as shares are."""
+    first, second = (abs(float(one)) for one in re.findall(r"\d{1,3}\.\d+", value)[:2])
+    if min(first, second) > 90 or max(first, second) > 180:
+        return False
+    return True if max(first, second) >= 10 else None
 
 
 def _born(value: str, _rule: Rule) -> bool | None:
@@ -222,10 +228,11 @@ def _handle(value: str, rule: Rule) -> bool | None:
 def _secret(value: str, rule: Rule) -> bool | None:
     """Refuse what stands for a secret in examples: few different characters, words of params.refused.
 
-    Where params.mixed asks for it, letters and digits both stand in it.
+    Where params.mixed asks for it, letters stand in it beside digits, or letters of both cases beside a sign that
+    names do not have.
     """
     lowered = value.lower()
-    if rule.params.get("mixed") and not (re.search("[a-z]", lowered) and re.search("[0-9]", lowered)):
+    if rule.params.get("mixed") and not _MIXED.search(value):
         return False
     if any(word in lowered for word in rule.params["refused"]):
         return False

@@ -113,6 +113,54 @@ def test_neighbours_do_not_match_together() -> None:
     assert [part.tolist() for part in found] == [[3], [0], [15]]
 
 
+def test_what_stands_behind_is_not_the_next_text() -> None:
+    """A number at the end of a text is found whatever the next text begins with; one that goes on is none."""
+    texts = column(["13800138000", "0", "x13800138000", "z", "138001380001", ""])
+
+    found = [(window.row, window.text) for window in windows(texts, GATES[:1])]
+
+    assert GATES[0].behind == "[^0-9A-Za-z]"
+    assert found == [(0, "13800138000"), (2, "x13800138000")]
+
+
+@pytest.mark.parametrize("unbroken", [False, True])
+def test_no_match_is_cut_out_of_a_longer_one(unbroken: bool) -> None:  # noqa: FBT001
+    """Wherever the edge of a window falls in a longer number, its beginning is not taken for a number."""
+    one = gate(MOBILE, not_before=["[0-9A-Za-z]"], not_after=["[0-9A-Za-z]"], unbroken=unbroken)
+    expression = re.compile(one.expression)
+
+    for gap in range(90):
+        text = "13800138000" + "。" * (gap // 3) + " " * (gap % 3) + "13912345678" * 30
+        found = [match[0] for window in windows(column([text]), (one,)) for match in expression.finditer(window.text)]
+
+        assert found == (["13800138000"] if gap else [])
+
+
+def test_a_run_of_digits_is_no_work() -> None:
+    """Where a match must not go on, a run of digits ends gates at its own end only."""
+    found = list(windows(column(["138" * 100_000, "138" * 100_000 + "13800138000。"]), GATES[:1]))
+
+    assert [(window.row, len(window.text) < 200) for window in found] == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "not_after", "behind"),
+    [
+        ("(?i)k{2}", ["[A-Z]", "_x"], "[^A-Z]"),
+        ("[a-c]{2}", ["[0-9A-Z_(]", "[.,]"], "[^0-9A-Z_(.,]"),
+        ("[^a]{2}", ["[0-9]"], ""),
+        (r"\D{2}", ["[0-9]"], ""),
+        ("a.", ["[0-9]"], ""),
+        (r"a\.[.]", ["[0-9]"], "[^0-9]"),
+        ("文", ["[0-9]"], ""),
+        ("ab", ["[^0-9]", "[0-9-]", "[一-龥]", r"[\s]"], ""),
+    ],
+)
+def test_what_may_stand_behind(pattern: str, not_after: list[str], behind: str) -> None:
+    """Only what is the same of bytes and of characters is scanned with what may stand behind it."""
+    assert gate(pattern, not_after=not_after).behind == behind
+
+
 def test_texts_without_matches() -> None:
     """Columns without rows, without text, without matches and scans without patterns report nothing."""
     for texts in ([], [None], ["", ""], ["文"]):

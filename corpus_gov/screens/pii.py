@@ -19,7 +19,7 @@ from corpus_gov.screens import Hit, everywhere, findings
 if TYPE_CHECKING:
     from corpus_gov.recognisers import Recogniser
 
-VERSION: Final = 2
+VERSION: Final = 3
 LIBRARIES: Final = ("presidio-analyzer", "hyperscan", "phonenumbers", "python-stdnum")
 
 
