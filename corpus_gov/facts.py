@@ -100,6 +100,8 @@ def facts(
     ids = _whole(documents["doc_id"])
     n = len(ids)
     rules = [rule for pack in packs for rule in pack.rules if rule.screen != "optout"]
+    # A score of 0 says that the words are there and do not mean it: a mention, for people to read and not to count.
+    findings = findings.filter(pc.fill_null(pc.not_equal(findings["score"], 0), True))  # noqa: FBT003 - pyarrow's own
     rows = _rows(findings["doc_id"], ids, "findings")
     columns: Columns = {
         "document": {name: _plain(documents.schema.field(name), documents[name]) for name in DOCUMENT},

@@ -7,7 +7,7 @@ that nobody reads is an error. Patterns are checked by the screen that uses them
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib import resources
@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
+from corpus_gov import wordlists
 from corpus_gov.errors import RuleError
 from corpus_gov.located import Entry
 
@@ -28,8 +29,10 @@ SHIPPED: Final = ("rules", "flows", "examples")
 _PACK_NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 _RULE_ID = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FILE = re.compile(r"(?:[a-z0-9_]+/)*[a-z0-9_]+\.txt")
 _PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_]*\]")
-_PACK_KEYS: Final = ("pack", "version", "why", "rules")
+_PACK_KEYS: Final = ("pack", "version", "why", "rules", "updated")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,10 @@ class RulePack:
     name: str
     version: int
     rules: tuple[Rule, ...]
+    slots: tuple[Rule, ...] = ()
+    """Rules that wait for an operator's list of words: not in force, and what they are about is not screened."""
+    updated: str = ""
+    """Day on which somebody last went through its words; says nothing about findings, and is no part of the digest."""
 
     @cached_property
     def digest(self) -> str:
@@ -144,7 +151,14 @@ def load_pack(name: str, folder: Path | None = None) -> RulePack:
     where = f"{'rules' if folder is None else folder}/{path}"
     if not file.is_file():
         raise RuleError(f"{where}: found no such file for pack {name!r}; correct the name or the rules folder")
-    return read_pack(file.read_bytes(), where, name)
+    pack = read_pack(file.read_bytes(), where, name)
+    above, here = "/".join(name.split(".")[:-1]), shipped() if folder is None else folder
+    read = [
+        _with_lists(rule, here.joinpath(above), f"{'rules' if folder is None else folder}/{above}")
+        for rule in pack.rules
+    ]
+    waiting = [rule for rule, filled in zip(pack.rules, read, strict=True) if filled is None]
+    return replace(pack, rules=tuple(rule for rule in read if rule is not None), slots=tuple(waiting))
 
 
 def load_packs(names: Iterable[str], folder: Path | None = None) -> tuple[RulePack, ...]:
@@ -187,7 +201,8 @@ def read_pack(data: bytes, where: str, name: str) -> RulePack:
     top.text("why")
     rules = tuple(_rule(entry) for entry in top.entries("rules", "rule"))
     _check_unique(rules)
-    return RulePack(name=name, version=top.count("version", least=1), rules=rules)
+    updated = top.text("updated", _DAY) if "updated" in top.content else ""
+    return RulePack(name=name, version=top.count("version", least=1), rules=rules, updated=updated)
 
 
 def check_params(rule: Rule, needed: Mapping[str, type], optional: Mapping[str, type]) -> None:
@@ -214,6 +229,48 @@ def _text(data: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise RuleError(f"{where}:{line}: found no valid UTF-8; save the file as UTF-8") from error
+
+
+def _with_lists(rule: Rule, folder: Traversable, where: str) -> Rule | None:
+    """Put the lists that a rule's `files` and `slot` name into its `words`; None where the slot has no file yet.
+
+    Lists that none of its `find` and `allow` names are left out: another rule's words are none of this one's digest.
+    """
+    files, slot = rule.params.get("files", ()), rule.params.get("slot")
+    if "files" not in rule.params and slot is None:
+        return rule
+    words: dict[str, Any] = dict(rule.params.get("words", {}))
+    for file in (*((slot,) if slot else ()), *(files if isinstance(files, tuple) else (files,))):
+        if not isinstance(file, str) or not _FILE.fullmatch(file):
+            raise rule.error(f"params names the file {file!r}, expected a path such as 'words/offers.txt'; correct it")
+        path = folder.joinpath(file)
+        if not path.is_file():
+            if file == slot:
+                return None
+            raise rule.error(f"found no file {where}/{file}; put it there or correct the name")
+        for name, entries in _lists(path.read_bytes(), f"{where}/{file}").items():
+            if name in words:
+                raise rule.error(f"the list {name!r} of {file} is there already; rename one of them")
+            words[name] = entries
+    if wanted := _texts_in((rule.params.get("find", ()), rule.params.get("allow", ()))):
+        words = {name: entries for name, entries in words.items() if name in wanted}
+    params = {**rule.params, "words": Params(tuple(words.items()))}
+    return replace(rule, params=Params(tuple(params.items())))
+
+
+@lru_cache(maxsize=64)
+def _lists(data: bytes, where: str) -> Mapping[str, Any]:
+    lists: Params = _freeze(wordlists.parse(data, where), RuleError)
+    return lists
+
+
+def _texts_in(value: Any) -> set[str]:
+    """Return all texts in nested params, keys left out."""
+    if isinstance(value, Mapping):
+        return {text for item in value.values() for text in _texts_in(item)}
+    if isinstance(value, tuple):
+        return {text for item in value for text in _texts_in(item)}
+    return {value} if isinstance(value, str) else set()
 
 
 def _check_unique(rules: Iterable[Rule]) -> None:

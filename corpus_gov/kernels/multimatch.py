@@ -1,0 +1,348 @@
+"""Many words in one pass: where the entries of word lists stand in a column, whatever they are disguised as.
+
+Texts and entries are folded by the matching view's table (`folding`): full width, case, accents and traditional
+characters are one with the plain form, invisible characters vanish. What is neither letter nor digit separates: an
+entry of several words matches across any white space; Han characters may be pulled apart, by signs such as . * _
+between any of them, or by spaces, - and / between all of them. Words of other scripts match as whole words.
+
+A text is read as tokens: one Han, kana, Hangul or Thai character, or a run of letters or of digits. At each token the
+pair that it makes with the next one is looked up in a bitmap that fits a core's own cache, and only then is the tree of
+entries walked, at most LONGEST steps. So time is linear in the text whatever the text is. Texts are folded through a
+buffer of fixed size: memory does not depend on their length. Words are compared by 64-bit digests.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from corpus_gov.kernels.columns import buffers
+from corpus_gov.kernels.compiling import inlined, kernel
+from corpus_gov.kernels.folding import DROPPED, EXPANDED, SEPARATOR, Folding, table
+from corpus_gov.kernels.scripts import CONTROL, SPACE, classes, four, three, two
+
+LONGEST: Final = 48
+"""Tokens of the longest entry."""
+
+MOST: Final = 64
+"""Places of one entry in one text that are reported; further ones are counted."""
+
+# What a run of separators is to an entry; 0 is none. A longer run than three is wide.
+_SPACES, _SIGNS, _WIDE, _HARD = 1, 2, 3, 4
+_PULLING: Final = " \t\u00a0\u2002\u2003\u2009\u3000-–—/+=|"
+_SIGNING: Final = ".*^_~`'·•・…＿★☆♥❤➕"
+_EMOJI: Final = ((0x2600, 0x27BF), (0x1F000, 0x1FAFF))
+_BUFFER: Final = 1 << 12
+_WORD: Final = np.uint64(1 << 63)
+"""Marks the digest of a word; a code point is smaller."""
+_BASIS: Final = np.uint64(0xCBF29CE484222325)
+_PRIME: Final = np.uint64(0x100000001B3)
+# FNV-1a, 64 bits.
+_TAIL: Final = LONGEST + 2
+
+
+class Automaton(NamedTuple):
+    """Entries, ready to be looked for; arrays are read-only by convention."""
+
+    bitmap: np.ndarray
+    """uint64: which pairs of first tokens any entry has, and which tokens are entries."""
+    keys: np.ndarray
+    """uint64, open addressing: digest of parent node and token; 0 is free."""
+    nodes: np.ndarray
+    """int32 beside `keys`: the child."""
+    entries: np.ndarray
+    """int32 by node: number of the entry that ends there, or -1."""
+    n_entries: int
+
+
+class Places(NamedTuple):
+    """Where entries stand."""
+
+    found: np.ndarray
+    """int64 (m, 4): row, entry, first and last code point + 1; ascending by row and start; nested ones too."""
+    more: np.ndarray
+    """int64 (k, 4): row, entry, how often it stands there in all, end of the last; where that is more than MOST."""
+    points: np.ndarray
+    """int64, n rows: code points."""
+
+
+def forms(entries: Sequence[str]) -> list[tuple[int, ...]]:
+    """Fold entries as texts are folded; entries with one form match the same places.
+
+    Returns:
+        For each entry its tokens: a code point each, or the digest of a word; empty where nothing is left of it.
+    """
+    column = pa.array(entries, pa.large_string())
+    data, offsets = buffers(column)
+    tokens, ends = _forms(data, offsets, *_table())
+    flat = tokens.tolist()
+    return [tuple(flat[a:b]) for a, b in zip([0, *ends.tolist()], ends.tolist(), strict=False)]
+
+
+def is_word(token: int) -> bool:
+    """Tell a word from a character that stands for itself."""
+    return token >= 1 << 63
+
+
+def build(forms: Sequence[tuple[int, ...]]) -> Automaton:
+    """Build the tree of entries.
+
+    Args:
+        forms: distinct, of 1 to LONGEST tokens each.
+    """
+    flat = np.array([token for form in forms for token in form], np.uint64)
+    ends = np.cumsum([0, *map(len, forms)], dtype=np.int64)
+    size = 1 << max(6, int(2 * flat.size).bit_length())
+    bits = 1 << max(12, int(32 * len(forms)).bit_length())
+    bitmap, keys = np.zeros(bits >> 6, np.uint64), np.zeros(size, np.uint64)
+    nodes, entries = np.zeros(size, np.int32), np.full(flat.size + 1, -1, np.int32)
+    _build(flat, ends, bitmap, keys, nodes, entries)
+    return Automaton(bitmap, keys, nodes, entries, len(forms))
+
+
+def find(column: pa.Array, automaton: Automaton) -> Places:
+    """Find the places of all entries.
+
+    Args:
+        column: string or large_string, n rows; a null counts as the empty string.
+        automaton: the entries.
+    """
+    data, offsets = buffers(column.fill_null("") if column.null_count else column)
+    return Places(*_find(data, offsets, *_table(), *automaton))
+
+
+def _table() -> tuple[np.ndarray, np.ndarray]:
+    # numba asks for one type each: read-only arrays stay read-only.
+    global _TABLE  # noqa: PLW0603 - once a process
+    if _TABLE is None:
+        entries, more = table(Folding())
+        entries = entries.copy()
+        separators = (entries >> 28) == SEPARATOR >> 28
+        entries[separators] = _HARD
+        entries[separators & (classes()[: entries.size] == SPACE)] = _WIDE
+        entries[separators & (classes()[: entries.size] == CONTROL)] = _WIDE
+        for first, last in _EMOJI:
+            entries[first : last + 1] = np.where(separators[first : last + 1], _SIGNS, entries[first : last + 1])
+        for signs, kind in ((_PULLING, _SPACES), (_SIGNING, _SIGNS)):
+            for sign in signs:
+                if separators[ord(sign)] or entries[ord(sign)] >> 28 == EXPANDED >> 28:
+                    entries[ord(sign)] = kind
+        # Selectors and joiners of emoji are invisible; what has no place in the table ends a word.
+        entries[0xFE00:0xFE10] = DROPPED
+        entries.flags.writeable = False
+        _TABLE = entries, more
+    return _TABLE
+
+
+_TABLE: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@inlined
+def _mixed(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Mix two numbers to one, its upper bits well spread."""
+    mixed = (a ^ b >> np.uint64(31)) * np.uint64(0x9E3779B97F4A7C15) + b * np.uint64(0xC2B2AE3D27D4EB4F)
+    return mixed ^ mixed >> np.uint64(29)
+
+
+@kernel
+def _fill(data, stop, entries, more, tokens, gaps, starts, ends, state, digest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Read on into the buffers until they are full or the text ends; state is carried from call to call.
+
+    state: byte, pending expansion, code points so far, separators in a row, their kinds, tokens, 1 at the end; what the
+    open word is made of (0 none, 1 letters, 2 digits), its gap, its first and last code point. digest: of that word.
+    """
+    at, pending, number = state[0], state[1], state[2]
+    run, kinds, n = state[3], state[4], state[5]
+    made_of, gap, first, last = state[7], state[8], state[9], state[10]
+    word = digest[0]
+    full = tokens.shape[0] - 4
+    while n < full:
+        if pending != 0:
+            entry = more[pending]
+            pending = 0 if entry >> 31 else pending + 1
+        elif at < stop:
+            lead = np.uint32(data[at])
+            if lead < 0x80:
+                entry, at = entries[lead], at + 1
+            else:
+                if lead < 0xE0 and at + 2 <= stop:
+                    point, at = two(lead, data[at + 1]), at + 2
+                elif lead < 0xF0 and at + 3 <= stop:
+                    point, at = three(lead, data[at + 1], data[at + 2]), at + 3
+                elif at + 4 <= stop:
+                    point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
+                else:
+                    point, at = np.uint32(0x40000), at + 1
+                entry = entries[point]
+            number += 1
+        else:
+            if made_of != 0:
+                tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
+                n += 1
+            # Nothing reads past an end.
+            tokens[n], gaps[n] = 0, 4
+            state[5], state[6], state[2] = n, 1, number
+            return n
+        kind = (entry >> 28) & 7
+        if kind == 1:
+            point = entry & 0xFFFFFFF
+            same = 2 if point - np.uint32(48) < np.uint32(10) else 1
+            if run > 0 or made_of != same:
+                if made_of != 0:
+                    tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
+                    n += 1
+                gap = 0
+                if run > 0:
+                    gap = 4 if kinds & 16 else 3 if kinds & 8 or run > 3 else 2 if kinds & 4 else 1
+                made_of, run, kinds, first, word = same, 0, 0, number - 1, _BASIS
+            word = (word ^ np.uint64(point)) * _PRIME
+            last = number
+        elif kind == 0 or kind == 2:
+            if made_of != 0:
+                tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
+                n, made_of = n + 1, 0
+            if kind == 0:
+                run += 1
+                kinds |= 1 << (entry & 7)
+            else:
+                gap = 0
+                if run > 0:
+                    gap = 4 if kinds & 16 else 3 if kinds & 8 or run > 3 else 2 if kinds & 4 else 1
+                    run, kinds = 0, 0
+                tokens[n], gaps[n], starts[n], ends[n] = np.uint64(entry & 0xFFFFFFF), gap, number - 1, number
+                n += 1
+        elif kind == 4:
+            pending = np.int64(entry & 0xFFFFFFF)
+    state[0], state[1], state[2], state[3], state[4], state[5] = at, pending, number, run, kinds, n
+    state[7], state[8], state[9], state[10] = made_of, gap, first, last
+    digest[0] = word
+    return n
+
+
+@kernel
+def _forms(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    rows = offsets.shape[0] - 1
+    size = np.int64(8)
+    for row in range(rows):
+        size = max(size, offsets[row + 1] - offsets[row])
+    # A few compatibility characters fold to eighteen.
+    tokens, gaps = np.zeros(24 * size, np.uint64), np.zeros(24 * size, np.uint8)
+    starts, ends = np.zeros(24 * size, np.int64), np.zeros(24 * size, np.int64)
+    state, digest = np.zeros(11, np.int64), np.zeros(1, np.uint64)
+    out, stops, end = np.zeros(1 << 12, np.uint64), np.zeros(rows, np.int64), 0
+    for row in range(rows):
+        state[:] = 0
+        state[0] = offsets[row]
+        n = _fill(data, offsets[row + 1], entries, more, tokens, gaps, starts, ends, state, digest)
+        if out.shape[0] < end + n:
+            out = np.concatenate((out, np.zeros(out.shape[0] + n, np.uint64)))
+        out[end : end + n] = tokens[:n]
+        end += n
+        stops[row] = end
+    return out[:end], stops
+
+
+@kernel
+def _build(flat, ends, bitmap, keys, nodes, entries):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    mask, pairs = np.uint64(keys.shape[0] - 1), np.uint64(bitmap.shape[0] * 64 - 1)
+    made = np.int32(0)
+    for number in range(ends.shape[0] - 1):
+        begin, node = ends[number], np.int32(0)
+        following = flat[begin + 1] if ends[number + 1] > begin + 1 else np.uint64(0)
+        bit = _mixed(flat[begin], following) & pairs
+        bitmap[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+        for i in range(begin, ends[number + 1]):
+            key = _mixed(flat[i], np.uint64(node + 1)) | np.uint64(1)
+            slot = key >> np.uint64(20) & mask
+            while keys[slot] != 0 and keys[slot] != key:
+                slot = slot + np.uint64(1) & mask
+            if keys[slot] == 0:
+                made += np.int32(1)
+                keys[slot], nodes[slot] = key, made
+            node = nodes[slot]
+        entries[node] = number
+
+
+@kernel
+def _find(data, offsets, entries_of, more_of, bitmap, keys, nodes, entries, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    rows = offsets.shape[0] - 1
+    tokens, gaps = np.zeros(_BUFFER + 4, np.uint64), np.zeros(_BUFFER + 4, np.uint8)
+    starts, ends = np.zeros(_BUFFER + 4, np.int64), np.zeros(_BUFFER + 4, np.int64)
+    state, digest = np.zeros(11, np.int64), np.zeros(1, np.uint64)
+    mask, pairs = np.uint64(keys.shape[0] - 1), np.uint64(bitmap.shape[0] * 64 - 1)
+    found, more = np.zeros((256, 4), np.int64), np.zeros((16, 4), np.int64)
+    written, over = 0, 0
+    points = np.zeros(rows, np.int64)
+    seen, last, touched = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int32)
+    for row in range(rows):
+        state[:] = 0
+        state[0] = offsets[row]
+        n_touched = 0
+        while True:
+            n = _fill(data, offsets[row + 1], entries_of, more_of, tokens, gaps, starts, ends, state, digest)
+            ended = state[6] == 1
+            limit = n if ended else n - _TAIL
+            for i in range(limit):
+                token = tokens[i]
+                bit = _mixed(token, tokens[i + 1]) & pairs
+                begins = bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63)) & np.uint64(1)
+                if begins == 0:
+                    if token < _WORD:
+                        continue
+                    bit = _mixed(token, np.uint64(0)) & pairs
+                    if bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63)) & np.uint64(1) == 0:
+                        continue
+                node, at, apart, spaced, joints = np.int32(0), i, 0, 0, 0
+                while True:
+                    token = tokens[at]
+                    key = _mixed(token, np.uint64(node + 1)) | np.uint64(1)
+                    slot = key >> np.uint64(20) & mask
+                    while keys[slot] != 0 and keys[slot] != key:
+                        slot = slot + np.uint64(1) & mask
+                    if keys[slot] == 0:
+                        break
+                    node = nodes[slot]
+                    number = entries[node]
+                    if number >= 0 and (spaced == 0 or apart == joints):
+                        if seen[number] == 0:
+                            touched[n_touched] = number
+                            n_touched += 1
+                        seen[number] += 1
+                        last[number] = ends[at]
+                        if seen[number] <= MOST:
+                            if written == found.shape[0]:
+                                found = np.concatenate((found, np.zeros((written, 4), np.int64)))
+                            found[written, 0], found[written, 1] = row, number
+                            found[written, 2], found[written, 3] = starts[i], ends[at]
+                            written += 1
+                    at += 1
+                    gap = gaps[at]
+                    if gap == 4 or at == n:
+                        break
+                    if token < _WORD and tokens[at] < _WORD:
+                        joints += 1
+                        if gap == 3:
+                            break
+                        if gap > 0:
+                            apart += 1
+                            spaced += gap == 1
+                    elif gap == 3 and (token < _WORD or tokens[at] < _WORD):
+                        break
+            if ended:
+                break
+            kept = n - limit
+            for i in range(kept):
+                tokens[i], gaps[i] = tokens[limit + i], gaps[limit + i]
+                starts[i], ends[i] = starts[limit + i], ends[limit + i]
+            state[5] = kept
+        points[row] = state[2]
+        for i in range(n_touched):
+            number = touched[i]
+            if seen[number] > MOST:
+                if over == more.shape[0]:
+                    more = np.concatenate((more, np.zeros((over, 4), np.int64)))
+                more[over, 0], more[over, 1], more[over, 2], more[over, 3] = row, number, seen[number], last[number]
+                over += 1
+            seen[number] = 0
+    return found[:written], more[:over], points

@@ -1,0 +1,145 @@
+"""Do the word lists in force meet what the standard asks of a keyword library, and what is missing?
+
+Counted are entries that can each find something of their own: distinct after folding, and not containing a shorter
+entry of the same list, which would find whatever the longer one finds. Variants count where their source is stated,
+which the format of lists enforces. Words that only accompany others (`near`, `without`, `allow`) do not count. Entries
+that need another word near them count, and `alone` says how many do not. There is no goal on the number: filler would
+raise it and find nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from corpus_gov import wordlists
+from corpus_gov.errors import RuleError
+from corpus_gov.kernels import multimatch
+from corpus_gov.rules import Params, Rule, RulePack
+
+TOTAL_LEAST: Final = 10_000
+RISKS: Final[Mapping[str, int]] = {f"A1{letter}": 200 for letter in "abcdefgh"} | {
+    f"A2{letter}": 100 for letter in "abcdefghi"
+}
+"""Entries that the standard asks for, by risk. Source: GB/T 45654-2025, B.1.1 (draft numbering)."""
+AGE_MOST: Final = 7
+"""Days since the words were last gone through; the same clause."""
+
+Form = tuple[int, ...]
+
+
+def lint(packs: Sequence[RulePack], as_of: date) -> dict[str, Any]:
+    """Count the entries of packs against the standard's minima.
+
+    Args:
+        packs: the packs in force.
+        as_of: the day that ages are counted to.
+
+    Returns:
+        `total`, `risks`, `packs` and `slots` with what there is and what is asked for; `left_out`, entries that count
+        for nothing and why; `missing`, one sentence for each minimum that is not met; `met`, whether there is none.
+
+    Raises:
+        RuleError: a pack says an impossible day.
+    """
+    words = [pack for pack in packs if any(rule.screen == "keywords" for rule in (*pack.rules, *pack.slots))]
+    distinct: dict[str, set[Form]] = defaultdict(set)
+    alone: dict[str, set[Form]] = defaultdict(set)
+    left_out: list[dict[str, Any]] = []
+    sealed = 0
+    for pack in words:
+        for rule in pack.rules:
+            if rule.screen == "keywords":
+                found, enough, lost, hidden = _of_rule(rule)
+                distinct[rule.category] |= found
+                alone[rule.category] |= enough
+                left_out += lost
+                sealed += hidden
+    slots = [_slot(pack, rule) for pack in packs for rule in pack.slots]
+    risks = [_risk(risk, least, len(distinct[risk]), len(alone[risk]), slots) for risk, least in RISKS.items()]
+    total = len(set().union(*(distinct[risk] for risk in RISKS)))
+    ages = [_age(pack, as_of) for pack in words]
+    missing = [*_too_few(total, risks), *_too_old(ages)]
+    return {
+        "as_of": as_of.isoformat(),
+        "total": {"entries": total, "least": TOTAL_LEAST},
+        "beyond": {risk: len(forms) for risk, forms in sorted(distinct.items()) if risk not in RISKS and forms},
+        "sealed": sealed,
+        "risks": risks,
+        "packs": ages,
+        "slots": slots,
+        "left_out": left_out,
+        "missing": missing,
+        "met": not missing,
+    }
+
+
+def _of_rule(rule: Rule) -> tuple[set[Form], set[Form], list[dict[str, Any]], int]:
+    """Return the forms that count, those of them that are enough by themselves, what does not count, and the sealed."""
+    counted: set[Form] = set()
+    enough: set[Form] = set()
+    by_itself = {way["word"] for way in rule.params["find"] if not {"near", "distinct", "least"} & set(way)}
+    left_out: list[dict[str, Any]] = []
+    sealed = 0
+    for name in sorted({way["word"] for way in rule.params["find"]}):
+        words = rule.params["words"].get(name, ())
+        entries = wordlists.entries([word for word in words if not _is_sealed(word)])
+        sealed += sum(map(_is_sealed, words))
+        forms = multimatch.forms(entries)
+        known: set[Form] = set()
+        for entry, form in zip(entries, forms, strict=True):
+            reason = "folds to another entry" if form in known else _within(form, set(forms))
+            known.add(form)
+            if reason:
+                left_out.append({"rule": rule.id, "list": name, "entry": entry, "why": reason})
+            else:
+                counted.add(form)
+                enough |= {form} if name in by_itself else set()
+    return counted, enough, left_out, sealed
+
+
+def _is_sealed(word: object) -> bool:
+    return isinstance(word, Params) and "sealed" in word
+
+
+def _within(form: Form, forms: set[Form]) -> str:
+    for length in range(1, len(form)):
+        if any(form[at : at + length] in forms for at in range(len(form) - length + 1)):
+            return "contains a shorter entry"
+    return ""
+
+
+def _risk(risk: str, least: int, entries: int, alone: int, slots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    waiting = [slot["rule"] for slot in slots if slot["risk"] == risk]
+    return {"risk": risk, "entries": entries, "alone": alone, "least": least, "slots": waiting}
+
+
+def _slot(pack: RulePack, rule: Rule) -> dict[str, Any]:
+    folder = "/".join(pack.name.split(".")[:-1])
+    return {"rule": rule.id, "risk": rule.category, "file": f"{folder}/{rule.params['slot']}", "asks": rule.source}
+
+
+def _age(pack: RulePack, as_of: date) -> dict[str, Any]:
+    try:
+        days = (as_of - date.fromisoformat(pack.updated)).days if pack.updated else None
+    except ValueError as error:
+        raise RuleError(f"pack {pack.name!r}: updated is {pack.updated!r}, expected a day; correct it") from error
+    return {"pack": pack.name, "version": pack.version, "updated": pack.updated or None, "days": days}
+
+
+def _too_few(total: int, risks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    if total < TOTAL_LEAST:
+        yield f"total: {total} entries, {TOTAL_LEAST} asked for, {TOTAL_LEAST - total} missing"
+    for risk in risks:
+        if risk["entries"] < risk["least"]:
+            waiting = f"; slots without a list: {', '.join(risk['slots'])}" if risk["slots"] else ""
+            lacking = risk["least"] - risk["entries"]
+            yield f"{risk['risk']}: {risk['entries']} entries, {risk['least']} asked for, {lacking} missing{waiting}"
+
+
+def _too_old(ages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    for age in ages:
+        if age["days"] is None:
+            yield f"{age['pack']}: says no day on which it was updated, at most {AGE_MOST} days asked for"
+        elif age["days"] > AGE_MOST:
+            yield f"{age['pack']}: updated {age['days']} days ago, at most {AGE_MOST} asked for"
