@@ -30,6 +30,12 @@ def sounding(limits: Alarms, counts: Mapping[str, Any]) -> list[dict[str, Any]]:
         for source, value in counts[name].items():
             if limit is not None and sum(counts["by_source"][source].values()) >= limits.least_documents:
                 found.append((f"{name}:{source}", value, limit))
+    if limits.illegal_share is not None:
+        for source, by_tally in counts["verdicts"].items():
+            said = by_tally.get("illegal")
+            # The bounds take the size of a source into account, so that no least number is needed.
+            if said is not None and said["lower"] > limits.illegal_share:
+                found.append((f"illegal_share:{source}", said["share"], limits.illegal_share))
     if limits.largest_cluster is not None and counts["documents"] >= limits.least_documents:
         value = counts["clusters"]["largest"] * SCALE // max(1, counts["documents"])
         found.append(("largest_cluster", value, limits.largest_cluster))

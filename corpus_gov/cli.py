@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a bug, 2 configuration, rules, policy or arguments, 3 an i
 writer, 5 integrity, 6 an expectation of the gate, 7 an alarm that nobody accepted.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from corpus_gov import arguments, errors, terminal
+from corpus_gov import arguments, errors, rulescli, terminal
 from corpus_gov.arguments import AsOf, Folder, Json, Memory, PolicyName, Rules, Scheduler, Workers
 from corpus_gov.terminal import print_json, say
 
@@ -33,6 +34,9 @@ EXIT: Final[dict[type[errors.CorpusGovError], int]] = {
     errors.CorpusGovError: 1,
 }
 
+SHOW_ERRORS: Final = "CORPUS_GOV_SHOW_ERRORS"
+"""Environment variable; 1 shows exceptions that nobody expected whole, traceback and message."""
+
 app = typer.Typer(
     name="corpus-gov",
     no_args_is_help=True,
@@ -43,6 +47,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a bug, 2 configuration or arguments, 3 an input, 4 store or lease, 5 integrity, "
     "6 a gate's expectation, 7 an alarm.",
 )
+
+app.add_typer(rulescli.app, name="rules")
 
 
 def main() -> None:
@@ -55,8 +61,22 @@ def main() -> None:
         from pydantic import ValidationError  # noqa: PLC0415 - heavy
 
         if not isinstance(error, ValidationError):
-            raise
+            _unexpected(error)
         _end(arguments.in_one_line(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not show its message
+        _unexpected(error)
+
+
+def _unexpected(error: Exception) -> NoReturn:
+    """Say which class of error and where, and no more: what a library says of a value may quote it."""
+    if os.environ.get(SHOW_ERRORS) == "1":
+        raise error
+    typer.echo(
+        f"{type(error).__name__} in {errors.place(error)}: this is a bug, please report the line; with "
+        f"{SHOW_ERRORS}=1 all of it is shown, which may quote personal data",
+        err=True,
+    )
+    sys.exit(1)
 
 
 def _end(error: errors.CorpusGovError) -> NoReturn:
@@ -133,8 +153,8 @@ def run(
     """
     from corpus_gov.engine import in_processes, prefork  # noqa: PLC0415
 
-    # Workers load their libraries while this process loads its own.
-    if scheduler is None and in_processes(workers, memory):
+    # Workers load their libraries while this process loads its own; not where there is nothing to run.
+    if scheduler is None and in_processes(workers, memory) and (inputs or (folder / "corpus-gov.toml").is_file()):
         prefork()
     from corpus_gov import pipeline  # noqa: PLC0415
 
@@ -295,6 +315,50 @@ def verify(
     if as_json:
         return print_json(asdict(report))
     return terminal.verified(report)
+
+
+@app.command()
+def tune(
+    folder: Folder,
+    clause: Annotated[str, typer.Argument(metavar="CLAUSE", help="Id of a clause of the policy.")],
+    when: Annotated[
+        list[str] | None, typer.Option("--when", help="Expression to try instead; may be repeated.")
+    ] = None,
+    without: Annotated[str | None, typer.Option("--without", help="Rule whose findings are left out.")] = None,
+    release: Annotated[str | None, typer.Option(help="Release to look in; the newest by default.")] = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, max=1000, help="Documents to name for each try.")] = 5,
+    rules: Rules = None,
+    policy: PolicyName = None,
+    as_json: Json = False,
+) -> None:
+    """Show how many documents another threshold would decide otherwise; without --when several are tried."""
+    from corpus_gov import tune as tuning  # noqa: PLC0415
+
+    opened = _open(folder, policy, rules).release(release)
+    found = tuning.tune(opened, clause, tuple(when or ()), without=without, samples=samples)
+    if as_json:
+        return print_json(found)
+    return say("\n".join(tuning.lines(found)))
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file: which texts, labels and shape.")],
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where model, card and page are written.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder that the recipe's files lie in.")],
+    as_json: Json = False,
+) -> None:
+    """Train a classifier from labelled texts, score it on held-out ones, and write its model card."""
+    from corpus_gov import classifiers, recipes, training  # noqa: PLC0415
+
+    made = recipes.load(recipe)
+    card = training.train(made, data, out)
+    path = out / f"{made.name}.json"
+    digest = classifiers.digest_of(path)
+    if as_json:
+        return print_json({"card": str(path), "sha256": digest, **card})
+    say(training.page(card))
+    return say(f'[[models]]\ncard = "{path}"\nsha256 = "{digest}"')
 
 
 @app.command()

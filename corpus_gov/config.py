@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, V
 
 from corpus_gov import located
 from corpus_gov.errors import ConfigError
+from corpus_gov.verdicts import REJECT, verdict
 
 Kind = Literal["self_collected", "open_licence", "commercial", "user_input", "synthetic", "own", "unassessed"]
 LegalBasis = Literal["licence", "contract", "consent", "public_official", "statutory_exception", "own_content"]
@@ -35,11 +36,11 @@ REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 PACKS: Final = (
     "common.pii", "cn.pii", "world.pii", "common.licence", "cn.licence", "common.optout", "common.encoding",
-    "common.lines", "common.reference",
+    "common.lines", "common.reference", "cn.harm", "world.harm", "common.poisoning", "common.topic", "common.blocklist",
 )  # fmt: skip
 """Rule packs in force where corpus-gov.toml names none."""
 
-Model = TypeVar("Model", bound="_Written")
+Model = TypeVar("Model", bound="Written")
 
 
 def _calendar_date(value: Any) -> Any:
@@ -56,13 +57,13 @@ SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")]
 
 
-class _Written(BaseModel):
-    """Frozen; a key that nobody reads is an error, because it is most often a misspelt one."""
+class Written(BaseModel):
+    """What people write. Frozen; a key that nobody reads is an error, because it is most often a misspelt one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EngineSettings(_Written):
+class EngineSettings(Written):
     """Defaults of --workers and --memory."""
 
     workers: Annotated[StrictInt, Field(ge=1, le=4096)] | None = None
@@ -71,7 +72,7 @@ class EngineSettings(_Written):
     """Limit of each worker, such as "4 GiB"."""
 
 
-class IngestSettings(_Written):
+class IngestSettings(Written):
     """Where a shard ends: at whichever comes first."""
 
     shard_bytes: Annotated[StrictInt, Field(ge=1)] = 32 * 1024 * 1024
@@ -79,14 +80,14 @@ class IngestSettings(_Written):
     shard_rows: Annotated[StrictInt, Field(ge=1)] = 50_000
 
 
-class NearSettings(_Written):
+class NearSettings(Written):
     """How documents are compared for near duplicates, containment and spun copies."""
 
     preset: NearPreset = "default"
     """One of relate/presets.py; "none" looks for exact duplicates alone."""
 
 
-class Reference(_Written):
+class Reference(Written):
     """A set of texts that documents are compared with: [[references]]."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -101,7 +102,16 @@ class Reference(_Written):
     """As for a source: `text = "question"` reads the items from that key or column."""
 
 
-class Settings(_Written):
+class ModelCard(Written):
+    """A classifier that documents are measured by: [[models]]. Without any, nothing reads as measured by one."""
+
+    card: Line
+    """Path of its card, absolute or relative to the workspace folder; the model lies beside it."""
+    sha256: Sha256
+    """Of the card, which names the model by its own."""
+
+
+class Settings(Written):
     """corpus-gov.toml."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{7,63}$")]
@@ -117,6 +127,8 @@ class Settings(_Written):
     near: NearSettings = NearSettings()
     references: tuple[Reference, ...] = ()
     """Evaluation sets and known-bad texts; names are unique."""
+    models: tuple[ModelCard, ...] = ()
+    """Classifiers; no label is given by two of them."""
 
     @model_validator(mode="after")
     def _unique(self) -> "Settings":
@@ -125,7 +137,7 @@ class Settings(_Written):
         return self
 
 
-class Paper(_Written):
+class Paper(Written):
     """A document that exists outside the workspace: contract, licence text, authorisation."""
 
     title: Line
@@ -137,7 +149,7 @@ class Paper(_Written):
     """Of the file; None where only paper exists."""
 
 
-class Period(_Written):
+class Period(Written):
     """First and last day, both included."""
 
     first: Day
@@ -150,7 +162,7 @@ class Period(_Written):
         return self
 
 
-class Collector(_Written):
+class Collector(Written):
     """Who fetched pages, when, and how it treated what hosts forbid."""
 
     agent: Line | None = None
@@ -159,7 +171,7 @@ class Collector(_Written):
     robots_policy: Literal["obeyed", "ignored", "not_recorded"] | None = None
 
 
-class Generator(_Written):
+class Generator(Written):
     """The model or service that made synthetic text."""
 
     name: Line | None = None
@@ -167,7 +179,7 @@ class Generator(_Written):
     acquired: Day | None = None
 
 
-class Assessment(_Written):
+class Assessment(Written):
     """One assessment of a source (GB/T 45654-2025 5.1 a: before collection and after)."""
 
     day: Day
@@ -175,16 +187,31 @@ class Assessment(_Written):
     outcome: Literal["passed", "failed"]
     reference: Line | None = None
     """Where the report is filed."""
+    documents: Annotated[StrictInt, Field(ge=1)] | None = None
+    """Documents that were looked at, all of the source or a sample."""
+    illegal: Annotated[StrictInt, Field(ge=0)] | None = None
+    """Those of them with illegal or harmful content; `verdicts.verdict` says what follows from it."""
+
+    @model_validator(mode="after")
+    def _counted(self) -> "Assessment":
+        if (self.documents is None) != (self.illegal is None):
+            raise ValueError("Input should be documents and illegal, or neither")
+        if self.documents is not None and self.illegal is not None:
+            if self.illegal > self.documents:
+                raise ValueError("Input should be a count of illegal documents among those looked at")
+            if self.outcome == "passed" and verdict(self.illegal, self.documents).verdict == REJECT:
+                raise ValueError("Input should be 'failed': by the count more than 5 % of the source is illegal")
+        return self
 
 
-class Assessments(_Written):
+class Assessments(Written):
     """Before collection, and of what was collected."""
 
     before: Assessment | None = None
     after: Assessment | None = None
 
 
-class Complete(_Written):
+class Complete(Written):
     """When a file of a watched folder counts as complete: one of the two."""
 
     after_seconds: Annotated[StrictInt, Field(ge=1, le=30 * 24 * 3600)] | None = None
@@ -200,7 +227,7 @@ class Complete(_Written):
         return self
 
 
-class Dossier(_Written):
+class Dossier(Written):
     """sources/<source_id>.yaml."""
 
     source_id: SourceId
@@ -280,19 +307,19 @@ def load_settings(text: str, where: str) -> Settings:
     Raises:
         ConfigError: file, line, key, what was found and what was expected.
     """
-    return _checked(Settings, *located.read_toml(text, where), where)
+    return checked(Settings, *located.read_toml(text, where), where)
 
 
 def load_dossier(text: str, where: str) -> Dossier:
     """Read a dossier; errors as in `load_settings`. YAML aliases and tags are refused."""
-    return _checked(Dossier, *located.read_yaml(text, where), where)
+    return checked(Dossier, *located.read_yaml(text, where), where)
 
 
 def dump_settings(settings: Settings) -> str:
     """Return TOML that `load_settings` reads back to an equal value."""
     data = settings.model_dump(mode="json", exclude_none=True)
     sections = {key: value for key, value in data.items() if isinstance(value, dict) and value}
-    references = data.pop("references")
+    references, models = data.pop("references"), data.pop("models")
     lines = [f"{key} = {_toml_value(value)}" for key, value in data.items() if not isinstance(value, dict)]
     for name, values in sections.items():
         lines += ["", f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in values.items())]
@@ -300,6 +327,8 @@ def dump_settings(settings: Settings) -> str:
         fields = {f"fields.{key}": value for key, value in one.pop("fields").items()}
         written = (one | fields).items()
         lines += ["", "[[references]]", *(f"{key} = {_toml_value(value)}" for key, value in written)]
+    for model in models:
+        lines += ["", "[[models]]", *(f"{key} = {_toml_value(value)}" for key, value in model.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -321,7 +350,18 @@ def _at(model: BaseModel, key: str) -> Any:
     return value
 
 
-def _checked(model: type[Model], data: Any, lines: located.Lines, where: str) -> Model:
+def checked(model: type[Model], data: Any, lines: located.Lines, where: str) -> Model:
+    """Turn what was read into a model.
+
+    Args:
+        model: of what the file should hold.
+        data: the file's content.
+        lines: of each key.
+        where: name of the file in messages.
+
+    Raises:
+        ConfigError: names line, key, what was found and what was expected.
+    """
     if not isinstance(data, dict):
         raise ConfigError(f"{where}:1: found {_shown(data)}, expected a mapping of keys; write `key: value` lines")
     try:

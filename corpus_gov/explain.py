@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus_gov import artefacts
+from corpus_gov import artefacts, thresholds
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.facts import MADE_OF
 from corpus_gov.schemas import SCALE
@@ -28,10 +28,10 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
 
     Returns:
         manifest (the row), captures (file, offset, length of every record that held it), source (dossier),
-        findings (masked), clauses (each clause of the policy with the values it looked at and whether it
-        fired), edits (what the cleaned text changed), relatives (its duplicate cluster), edges (verified relations of
-        its text to others: kind, similarity, the other document and which way it goes). No text of the document, and
-        no personal value.
+        findings (masked), clauses (each clause of the policy with the values it looked at, whether it fired, and
+        its thresholds: crossed, near within a tenth, clear or unknown), edits (what the cleaned text changed),
+        relatives (its duplicate cluster), edges (verified relations of its text to others: kind, similarity, the
+        other document and which way it goes). No text of the document, and no personal value.
 
     Raises:
         ConfigError: no such document, or more than one.
@@ -140,6 +140,11 @@ def _clauses(
             "when": clause["when"],
             "disposition": clause["disposition"],
             "values": {name: values[name] for name in clause["columns"] if name in values},
+            "thresholds": [
+                {"column": one.column, "sign": one.sign, "limit": one.limit, "state": one.state(values[one.column])}
+                for one in thresholds.find(clause["when"])
+                if one.column in values
+            ],
             "why": clause["why"],
         }
         for clause in run["policy"]["clauses"]
@@ -271,7 +276,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  changed    {edit['column']} [{edit['start']}, {edit['end']}) {edit['was'] or ''} -> {edit['now']}"
     for clause in facts["clauses"]:
         values = ", ".join(f"{name} = {value}" for name, value in clause["values"].items())
-        mark = "fired " if clause["fired"] else "passed"
+        near = any(one["state"] == "near" for one in clause["thresholds"])
+        mark = "fired " if clause["fired"] else "near  " if near else "passed"
         when = " ".join(clause["when"].split())
         yield f"  {mark}     {clause['clause']}: {when}" + (f"   [{values}]" if values else "")
     if row["released_digest"]:

@@ -118,6 +118,9 @@ def _remove_strays(workspace: Workspace) -> None:
 def _tasks(workspace: Workspace, engine: Engine, files: Sequence[tuple[Dossier, watch.Found]]) -> list[IngestTask]:
     """Make a task of each piece that no batch holds yet."""
     readable = [one.path for _, one in files if not one.refused]
+    if readable and engine.workers > 1:
+        # Loads the kernel that `_without_repeats` needs, while the workers are still starting.
+        repeats(np.empty((0, 2), np.uint64), np.empty(0, np.uint64))
     taken = iter(engine.map("find", pieces.fingerprint, readable))
     known = _known(workspace)
     key = workspace.keys().seal

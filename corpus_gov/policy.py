@@ -9,7 +9,8 @@ worst of the other reasons; keep. Each level is a floor: what stands below can m
 so a further finding never releases a document. No reason is ever left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -25,11 +26,15 @@ from corpus_gov.reasons import REASONS, RELEASED, Reason
 from corpus_gov.rules import Rule, RulePack
 from corpus_gov.schemas import TIME, field, table
 from corpus_gov.settlement import OVERRIDES, settle, standing
+from corpus_gov.verdicts import wilson
 
 __all__ = [
     "DUPLICATES", "OVERRIDES", "SOURCES", "Policy", "check_screened", "elect", "judge", "judge_sources", "load",
-    "redact_rules", "representatives", "settle", "spread", "standing", "tally", "with_spread",
+    "redact_rules", "representatives", "settle", "spread", "standing", "tally", "with_cuts", "with_spread",
 ]  # fmt: skip
+
+CUT: Final = "…"
+"""What a cut leaves: behind a label, the next words would take the place of the value if nothing stood there."""
 
 SOURCES: Final = table(
     "sources",
@@ -75,6 +80,16 @@ def redact_rules(policy: Policy, packs: Sequence[RulePack]) -> frozenset[str]:
             _check_redactable(clause, span, found)
             chosen.update(rule.id for rule in found)
     return frozenset(chosen)
+
+
+def with_cuts(policy: Policy, rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """Return every rule by id, with CUT for a placeholder where a clause cuts; an empty placeholder stays empty."""
+    cuts = [span for clause in policy.clauses if clause.cut for span in clause.spans]
+    meant = {name for name in rules if any(_means(span, name) for span in cuts)}
+    return {
+        name: replace(rule, placeholder=CUT) if name in meant and rule.placeholder != "" else rule
+        for name, rule in rules.items()
+    }
 
 
 def judge(policy: Policy, facts: pa.Table) -> pa.Table:
@@ -147,7 +162,7 @@ def judge_sources(policy: Policy, tallies: pa.Table) -> pa.Table:
     """Judge each source by the shares of its documents.
 
     Clauses of scope source read documents (how many), removed and tally.<id> (shares of them, null where not
-    screened).
+    screened), and tally_lower.<id> and tally_upper.<id>, between which the share lies with a confidence of 95 %.
 
     Args:
         policy: in force.
@@ -160,8 +175,9 @@ def judge_sources(policy: Policy, tallies: pa.Table) -> pa.Table:
     documents = counted["documents"].cast(pa.float64())
     shares = {one.id: _share(counted[f"t_{one.id}"], documents) for one in policy.tallies}
     facts = pa.table({"documents": counted["documents"], "removed": _share(counted["removed"], documents)})
-    if shares:
-        facts = facts.append_column("tally", pa.StructArray.from_arrays(list(shares.values()), names=list(shares)))
+    for name, fields in (("tally", shares), *_bounds(policy, counted).items()):
+        if fields:
+            facts = facts.append_column(name, pa.StructArray.from_arrays(list(fields.values()), names=list(fields)))
     clauses = [clause for clause in policy.clauses if clause.scope == "source"]
     hits = evaluate([clause.when for clause in clauses if clause.when], facts)
     cases = [case for clause, hit in zip(clauses, hits, strict=True) for case in _cases(clause, hit, _Counts(facts))]
@@ -214,7 +230,7 @@ def _check_redactable(clause: Clause, span: str, rules: Sequence[Rule]) -> None:
             "'pii.*'; add its pack to `packs` or drop the span"
         )
     for rule in rules:
-        if rule.placeholder is None:
+        if rule.placeholder is None and not clause.cut:
             raise PolicyError(f"{clause.where}: spans: rule {rule.id!r} has no placeholder to redact with; give it one")
 
 
@@ -266,6 +282,18 @@ def _summed(tallies: pa.Table) -> pa.Table:
     summed = tallies.group_by("source_id").aggregate([(name, "sum") for name in names]).sort_by("source_id")
     columns = [summed["source_id"], *(summed[f"{name}_sum"] for name in names)]
     return pa.table(columns, names=tallies.column_names).cast(tallies.schema)
+
+
+def _bounds(policy: Policy, counted: pa.Table) -> dict[str, dict[str, pa.Array]]:
+    """Return the Wilson bounds of each tally by source; a loop, since sources are few."""
+    found: dict[str, dict[str, pa.Array]] = {"tally_lower": {}, "tally_upper": {}}
+    n = counted["documents"].to_pylist()
+    for one in policy.tallies:
+        bad = counted[f"t_{one.id}"].to_pylist()
+        pairs = [(None, None) if b is None else wilson(b, of) for b, of in zip(bad, n, strict=True)]
+        for side, name in enumerate(found):
+            found[name][one.id] = pa.array([pair[side] for pair in pairs], pa.float64())
+    return found
 
 
 def _share(count: pa.ChunkedArray, documents: pa.ChunkedArray) -> pa.Array:

@@ -28,7 +28,7 @@ ORDER: Final = ("rights", "priority", "quality", "oldest", "longest")
 SUPPRESSED: Final = "suppressed"
 """Code of the reason that a document on the suppression list has."""
 
-ALARMS: Final = ("removal_rate", "duplicate_rate", "largest_cluster")
+ALARMS: Final = ("removal_rate", "duplicate_rate", "largest_cluster", "illegal_share")
 """What can stop a release; of a source the name of an alarm is followed by a colon and the source's id."""
 
 SCOPES: Final = ("document", "source")
@@ -41,7 +41,7 @@ _PACK = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 _SPAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _LEGAL = re.compile(r"[A-Za-z0-9_.-]+")
 _CATEGORY = re.compile(r"A[1-5][a-i]?")
-_CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "why")
+_CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "cut", "why")
 _SPREAD: Final = ("id", "of", "disposition", "category", "legal", "why")
 _TALLY: Final = ("id", "categories", "when", "why")
 
@@ -61,6 +61,8 @@ class Clause:
     """References, sorted, comma-separated."""
     final: bool
     """No override makes it milder."""
+    cut: bool
+    """Its spans are cut: nothing says what stood there."""
     why: str
     where: str
 
@@ -113,6 +115,9 @@ class Alarms:
     """Of the documents of a source, those that are dropped as duplicates."""
     largest_cluster: int | None
     """Of all documents, those of the largest cluster."""
+    illegal_share: int | None = None
+    """Of the documents of a source, those that the tally `illegal` counts: the alarm sounds where even the lower
+    Wilson bound of the share is above it."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,8 @@ def _clause(entry: Entry, when: Expression | None) -> Clause:
         )
     if scope == "source" and spans:
         raise entry.error("scope", "found a source that is redacted; redact documents")
+    if (cut := entry.flag("cut")) and not spans:
+        raise entry.error("cut", "found nothing to cut, expected spans beside it; name the rules or drop it")
     return Clause(
         id=entry.text("id", _ID),
         scope=scope,
@@ -239,6 +246,7 @@ def _clause(entry: Entry, when: Expression | None) -> Clause:
         category=entry.text("category") if "category" in entry.content else "",
         legal=",".join(sorted(entry.texts("legal", _LEGAL, needed=False))),
         final=entry.flag("final"),
+        cut=cut,
         why=entry.text("why"),
         where=entry.place("id").removesuffix(": id"),
     )

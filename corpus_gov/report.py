@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from corpus_gov.pipeline import Outcome
+from corpus_gov.terminal import ITEMS, item_row
 
 
 def headline(outcome: Outcome) -> str:
@@ -29,6 +30,7 @@ def markdown(outcome: Outcome, checks: Sequence[Any] = (), recovered: Sequence[s
         _table(("decision", "documents"), counts["dispositions"].items()),
         _table(("reason", "documents"), sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))[:10]),
         _table(("source", "decisions", "removed"), _sources(counts)),
+        _table(ITEMS, (item_row(source, n) for source, n in counts.get("items", {}).items())),
         _table(("expectation", "held"), ((check.expectation, "yes" if check.ok else "**no**") for check in checks)),
         _table(("stage", "seconds"), ((name, f"{facts['seconds']:.2f}") for name, facts in outcome.stages.items())),
         *(f"Recovered: {line}." for line in recovered),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NAMES: Final = ("keep", "redact", "quarantine", "drop")
 """schemas.DISPOSITIONS, repeated here because that module imports Arrow and help must not."""
 
+ITEMS: Final = ("source, personal data", "items of 50", "items of 500", "items of 5,000", "sum (advice: below 1)")
+"""Headings of `item_row`."""
+
 STAGES: Final = ("ingest", "screen", "relate", "decide", "publish")
 
 SHOWN: Final = 10
@@ -89,6 +92,11 @@ def outcome_facts(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
+def item_row(source: str, counted: Mapping[str, int]) -> tuple[str, int, int, int, str]:
+    """Return what a source holds of personal data, by the numbers of Fa Shi [2017] No. 10, article 5, and the sum."""
+    return source, counted["50"], counted["500"], counted["5000"], f"{counted['sum'] / 10_000:.2f}"
+
+
 def summary(folder: str, outcome: "Outcome") -> None:
     """Print a run: captures, decisions, reasons, sources, and the time of its stages."""
     run = outcome.run
@@ -112,6 +120,9 @@ def summary(folder: str, outcome: "Outcome") -> None:
         for source, n in counts["by_source"].items()
     ]
     table(("source", *NAMES, "removed"), sources)
+    # A release that stands from before these were counted has none.
+    if items := counts.get("items"):
+        table(ITEMS, [item_row(source, items[source]) for source in items])
     stages = outcome.stages
     order = [(name, stages[name]) for stage in STAGES for name in sorted(stages) if name.startswith(stage)]
     table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in order])

@@ -55,6 +55,47 @@ def test_an_index_that_names_another_place_is_refused(bounds: tuple[int, int]) -
         artefacts.get_part(store, NAME, 0)
 
 
+@pytest.mark.parametrize("length", [0, 20, 48, 48 * 3, 48 * 3 + 2, 48 * 3 + 9])
+def test_a_cut_or_longer_artefact_is_damaged(length: int) -> None:
+    """An artefact in parts that ends early or late is damaged, wherever that is."""
+    store = new_store("memory", Path())
+    artefacts.put_parts(store, NAME, PARTS)
+    data = store.read(NAME)
+    assert len(data) == 48 * 3 + 8
+
+    store.put(NAME, (data + b"?")[:length])
+
+    assert artefacts.ready(store, NAME) is None
+    with pytest.raises(IntegrityError, match="built anew"):
+        artefacts.read(store, NAME)
+
+
+@pytest.mark.parametrize("mark", ["", "parts", "parts x y", "parts 3 ?", f"parts {'9' * 5_000} x", "00" * 32])
+def test_a_changed_mark_is_damage(mark: str) -> None:
+    """Whatever stands where the digest was, nothing counts as whole by it."""
+    store = new_store("memory", Path())
+    artefacts.put_parts(store, NAME, PARTS)
+
+    store.put(NAME.removesuffix(".parquet") + ".sha256", mark.encode())
+
+    assert artefacts.ready(store, NAME) is None
+
+
+def test_what_was_built_again_under_a_name_is_read() -> None:
+    """What is remembered of an artefact is forgotten as soon as it does not fit."""
+    store = new_store("memory", Path())
+    artefacts.put_parts(store, NAME, PARTS)
+    assert artefacts.get_parts(store, NAME, 0, 3) == list(PARTS)
+
+    artefacts.put_parts(store, NAME, [*PARTS, b"four"])
+
+    assert artefacts.get_parts(store, NAME, 0, 4) == [*PARTS, b"four"]
+    artefacts.sweep(store, "cut", keep=[NAME])
+    assert artefacts.ready(store, NAME)
+    artefacts.sweep(store, "cut")
+    assert artefacts.ready(store, NAME) is False
+
+
 def test_a_part_that_is_not_there_is_refused() -> None:
     """A number behind the last part is an integrity error."""
     store = new_store("memory", Path())

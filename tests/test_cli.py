@@ -88,7 +88,7 @@ def test_init_then_run_asks_for_a_dossier(environment, tmp_path):
     """A workspace without sources cannot run, and says which file to write."""
     assert call(environment, "init", str(tmp_path / "w")).returncode == 0
 
-    done = call(environment, "run", str(tmp_path / "w"))
+    done = call(environment, "run", str(tmp_path / "w"), "--workers", "1")
 
     assert done.returncode == 2
     assert "sources/<source_id>.yaml" in done.stderr
@@ -111,6 +111,27 @@ def test_exit_code_of_a_subclass_is_that_of_its_class(monkeypatch, capsys, kind,
 
     assert end.value.code == code
     assert capsys.readouterr().err == f"{name}: x: not there\n"
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, OSError])
+def test_an_error_that_nobody_expected_keeps_its_message(monkeypatch, capsys, kind):
+    """What a library says of a value may quote personal data: class and place are shown, all of it only when asked."""
+
+    def fail() -> None:
+        raise kind("cannot read 13800138000")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr().err
+    monkeypatch.setenv(cli.SHOW_ERRORS, "1")
+    with pytest.raises(kind, match="13800138000"):
+        cli.main()
+
+    assert end.value.code == 1
+    assert told.startswith(f"{kind.__name__} in corpus_gov/cli.py:")
+    assert told.count("\n") == 1
+    assert "13800138000" not in told
 
 
 def test_init_here_takes_the_name_of_the_folder(environment, tmp_path):
@@ -139,7 +160,15 @@ def test_a_bad_source_name_makes_nothing(environment, tmp_path):
     small_corpus.write_inputs(tmp_path / "inputs")
 
     done = call(
-        environment, "run", "--input", str(tmp_path / "inputs/a.jsonl"), "--source", "My Source", str(tmp_path / "w")
+        environment,
+        "run",
+        "--workers",
+        "1",
+        "--input",
+        str(tmp_path / "inputs/a.jsonl"),
+        "--source",
+        "My Source",
+        str(tmp_path / "w"),
     )
 
     assert done.returncode == 2
@@ -163,7 +192,10 @@ def test_a_scheduler_that_is_not_there_ends_in_time(environment, workspace):
 
 def test_diff_of_equal_releases_is_empty(environment, workspace):
     """A forced second release of the same inputs differs in nothing."""
-    assert call(environment, "run", str(workspace), "--policy", "trial", "--force", "--json").returncode == 0
+    assert (
+        call(environment, "run", str(workspace), "--policy", "trial", "--force", "--json", "--workers", "1").returncode
+        == 0
+    )
 
     done = call(environment, "diff", str(workspace), "r0001", "r0002", "--json")
 
@@ -171,17 +203,21 @@ def test_diff_of_equal_releases_is_empty(environment, workspace):
 
 
 def test_a_damaged_artefact_is_named_though_nothing_is_published(environment, workspace, tmp_path):
-    """A run that builds a damaged artefact again says so, in words and in JSON, also where no release comes of it."""
+    """A run that builds damaged artefacts again says so, in words and in JSON, also where no release comes of it."""
     folder = tmp_path / "w"
     shutil.copytree(workspace, folder)
     when = json.loads((workspace / "releases/r0001/run.json").read_bytes())["as_of"]
+    victims = [
+        next((folder / "artefacts" / family).glob("*.parquet"))
+        for family in ("signals.quality", "judged", "decisions", "manifest")
+    ]
 
     for options, told in (((), "rebuilt: {} was damaged"), (("--json",), '"{}"')):
-        victim = next((folder / "artefacts/signals.quality").glob("*.parquet"))
-        victim.write_bytes(victim.read_bytes()[:-9] + b"x" * 9)
-        done = call(environment, "run", str(folder), "--policy", "trial", "--as-of", when, *options)
+        for victim in victims:
+            victim.write_bytes(victim.read_bytes()[:-9] + b"x" * 9)
+        done = call(environment, "run", str(folder), "--policy", "trial", "--as-of", when, "--workers", "1", *options)
         assert done.returncode == 0, done.stderr
-        assert told.format(victim.relative_to(folder)) in done.stdout
+        assert [told.format(victim.relative_to(folder)) in done.stdout for victim in victims] == [True] * len(victims)
         assert ("nothing has changed" in done.stdout) if not options else not json.loads(done.stdout)["published"]
 
 

@@ -40,10 +40,11 @@ def test_languages(text: str, code: str, script: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n", "12.5 %", "🙂🙂", "。。。", "\ufffd\ufffd", "\x00", "'’'"])
 def test_text_without_letters_is_undetermined(text: str) -> None:
-    """Without a letter there is no language: 'und', Zyyy, and both scores are 0."""
+    """Without a letter there is no language: 'und', Zyyy, and all numbers are 0."""
     row = language.measure(documents([text]), {}).drop_columns("doc_id").to_pylist()[0]
 
-    assert row == {"code": "und", "score": 0, "script": "Zyyy", "script_share": 0}
+    names = {"code": "und", "script": "Zyyy", "second": "und"}
+    assert row == dict.fromkeys(language.SCHEMA.names[1:], 0) | names
 
 
 def test_a_few_foreign_words_do_not_change_the_script() -> None:
@@ -64,6 +65,78 @@ def test_script_share_counts_a_han_character_as_three_letters() -> None:
     row = language.measure(documents(["国们abcdef" + "书x" * 3 + "12。 "]), {}).to_pylist()[0]
 
     assert (row["script"], row["script_share"]) == ("Hans", round(10_000 * 15 / 24))
+
+
+GERMAN = "Das ist ein ganz gewöhnlicher deutscher Satz mit einigen Wörtern, und noch einer kommt dazu."
+ENGLISH = "This is the plain English paragraph that comes with it, and it goes on to the end of the line."
+CHINESE = "国务院办公厅印发了关于进一步优化营商环境的意见，要求各地区各部门认真贯彻执行。"
+
+
+def paragraphs(text: str) -> dict[str, object]:
+    """Measure one text."""
+    (row,) = language.measure(documents([text]), {}).to_pylist()
+    return row
+
+
+def test_paragraphs_in_two_languages() -> None:
+    """A paragraph in another language is counted, whether script, words or the model tell; a short line is none."""
+    found = paragraphs(f"{CHINESE}\n{ENGLISH}\nok\n{CHINESE}\n{CHINESE}")
+    both = paragraphs(f"{GERMAN}\n{GERMAN}\n{ENGLISH}")
+
+    assert (found["code"], found["n_paragraphs"], found["n_other"], found["second"]) == ("zh", 4, 1, "en")
+    assert found["own_share"] + found["second_share"] == 10_000
+    assert 1000 < found["second_share"] < 3000
+    assert (both["code"], both["n_other"], both["second"]) == ("de", 1, "en")
+
+
+def test_many_paragraphs_are_asked_about_evenly() -> None:
+    """Of more paragraphs than the model is asked about, those asked stand for all."""
+    found = paragraphs("\n".join([GERMAN] * 40 + [CHINESE] * 40))
+
+    assert (found["n_paragraphs"], found["second"]) == (40 + language.ASKED, "de")
+    assert found["own_share"] + found["second_share"] == 10_000
+    assert 3000 < found["second_share"] < 5500
+
+
+def test_other_texts_of_a_batch_change_nothing() -> None:
+    """Words that are remembered from other texts, and those that drive them out, leave every number as it was."""
+    # More words than are remembered, some of them long enough to have more n-grams than are kept of one.
+    words = [f"{GERMAN[k % 40 : k % 40 + 9]}{k:x}".replace(" ", "en") for k in range(20_000)]
+    texts = [GERMAN, *(" ".join(words[at : at + 100]) for at in range(0, 20_000, 100)), GERMAN + " " + "ungewöhn" * 60]
+    together = language.measure(documents([*texts, *reversed(texts)]), {}).drop_columns("doc_id").to_pylist()
+
+    assert together == together[::-1]
+    assert together[: len(texts)] == [
+        language.measure(documents([text]), {}).drop_columns("doc_id").to_pylist()[0] for text in texts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("the and of", "en"), ("the the", "de"), ("of", "de"), ("theand ofto", "de"), ("THE AND", "de")],
+)
+def test_two_different_english_words_make_a_paragraph_english(words: str, code: str) -> None:
+    """In a text of another language two different frequent words between spaces tell English, one twice does not."""
+    first, rest = GERMAN.split(" ", 1)
+    found = paragraphs(f"{GERMAN}\n{GERMAN}\n{first} {words} {rest}")
+
+    assert (found["code"], found["second"]) == ("de", "en" if code == "en" else "und")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("佢哋而家喺屋企食緊飯，唔知幾時先至返嚟。", "yue"),
+        ("我哋聽日去邊度飲茶好呢？你唔使擔心，我已經訂咗枱。", "yue"),
+        ("你哋喺度做咩嘢呀？快啲過嚟幫手啦。", "yue"),
+        ("落雨喇，你有冇帶遮出街呀？", "zh"),  # one such character alone
+        ("他們現在在家裡吃飯，不知道什麼時候回來。", "zh"),
+        ("粵語裡的「唔」「嘅」「咗」都是常用的字，它們的用法和普通話的「不」「的」「了」是對應的。", "zh"),
+    ],
+)
+def test_cantonese(text: str, code: str) -> None:
+    """Cantonese is told by its own characters, where they outnumber those of other written Chinese."""
+    assert paragraphs(text)["code"] == code
 
 
 def test_line_ends_and_end_of_sentence_tokens_do_not_cut_the_text() -> None:

@@ -41,7 +41,8 @@ RULES = {
     "reference.suppressed": "A4f",
 }
 # The shipped policies name every rule that they redact.
-PERSONAL = load_packs(["common.pii", "cn.pii", "world.pii"])
+WORDS = ["cn.harm", "world.harm", "common.poisoning", "common.topic", "common.blocklist"]
+PERSONAL = load_packs(["common.pii", "cn.pii", "world.pii", *WORDS])
 SHIPPED = {rule.id: rule.category for pack in PERSONAL for rule in pack.rules}
 PACKS = tuple(
     RulePack(
@@ -65,6 +66,11 @@ PACKS = tuple(
         ("common.encoding", "encoding."),
         ("common.lines", "lines."),
         ("common.reference", "reference."),
+        ("cn.harm", "harm."),
+        ("world.harm", "none."),
+        ("common.poisoning", "poison."),
+        ("common.topic", "topic."),
+        ("common.blocklist", "blocklist."),
     ]
 )
 SOURCE = {"source_id": "s", "kind": "self_collected", "basis": "consent", "status": "valid", "priority": 0}
@@ -326,7 +332,7 @@ def test_tallies_can_be_cut_anywhere() -> None:
 
 def test_share_of_what_nobody_screened_is_unknown() -> None:
     """A tally over categories that no pack in force screens for is null, not 0."""
-    text = TEXT.replace("categories: [A1, A2]", "categories: [A3]")
+    text = TEXT.replace("categories: [A1, A2]", "categories: [A5a]")
     in_force = read(text, "m")
     judged = policy.judge(in_force, known(()))
 

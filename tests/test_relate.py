@@ -17,9 +17,12 @@ def documents(digests: list[str], n_chars: int = 5) -> pa.Table:
 
 def test_equal_texts_are_related_to_the_smallest_id():
     """Each copy has one verified edge, to the smallest doc_id of its text."""
-    edges = exact.join(exact.split(documents(["bb", "aa", "bb", "bb"])))
+    rows = exact.split(documents(["bb" * 32, "aa" * 32, "bb" * 32, "bb" * 32]))
 
-    assert edges.schema.equals(EDGES)
+    edges = exact.join(rows.append_column("home", pa.array([4, 5, 6, 7], pa.uint32())))
+
+    assert edges.select(EDGES.names).cast(EDGES).schema.equals(EDGES)
+    assert edges.select(["home_a", "home_b"]).to_pydict() == {"home_a": [4, 4], "home_b": [6, 7]}
     assert [(row["a"][-1], row["b"][-1], row["similarity"]) for row in edges.to_pylist()] == [
         ("0", "2", 10_000),
         ("0", "3", 10_000),
@@ -29,13 +32,6 @@ def test_equal_texts_are_related_to_the_smallest_id():
 def test_empty_documents_are_no_duplicates():
     """Documents without text share a digest and say nothing of each other."""
     assert len(exact.split(documents(["aa", "aa"], n_chars=0))) == 0
-
-
-def test_verify_keeps_only_pairs_of_equal_digest():
-    """A pair is an edge only when its digests are the same."""
-    pairs = pa.table({"a": ["1", "1"], "b": ["2", "3"], "digest_a": ["x", "x"], "digest_b": ["x", "y"]})
-
-    assert exact.verify(pairs)["b"].to_pylist() == ["2"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=30), st.randoms())

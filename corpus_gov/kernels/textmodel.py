@@ -33,6 +33,8 @@ _END: Final = np.uint32(3_617_362_777)
 
 _PHRASE: Final = np.uint64(116_049_371)
 
+_SLOTS, _ROOM = 1 << 14, 32
+"""So many words are remembered at most, and so many rows of each."""
 _TINY: Final = 1e-5
 """What the library adds to probabilities before it takes their logarithm."""
 
@@ -323,11 +325,20 @@ def _add(total, rows, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
         total[i] += rows[row, i]
 
 
+@inlined
+def _add_all(total, rows, found, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for k in range(size):
+        _add(total, rows, found[k])
+
+
 # Arrays one by one, not as a tuple: counting the references of a tuple's members would cost more than the work.
 @kernel
-def _grams(word, begins, points, kept, before, bucket, rows, shortest, longest, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add the rows of the n-grams of a word between its marks; returns how many there were."""
-    count = 0
+def _grams(word, begins, points, kept, before, bucket, rows, shortest, longest, total, found, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Put the rows of the n-grams of a word between its marks into `found`, after `size` others.
+
+    Returns how many are there, and how many were added to `total` to make room.
+    """
+    added = 0
     for first in range(points):
         hashed = np.uint32(2166136261)
         for last in range(first, min(first + longest, points)):
@@ -337,9 +348,22 @@ def _grams(word, begins, points, kept, before, bucket, rows, shortest, longest, 
             if last - first + 1 >= shortest and (last > first or 0 < first < points - 1):
                 row = _row_of(kept, before, np.uint64(hashed % bucket))
                 if row >= 0:
-                    _add(total, rows, row)
-                    count += 1
-    return count
+                    if size == found.shape[0]:
+                        _add_all(total, rows, found, size)
+                        added, size = added + size, 0
+                    found[size] = row
+                    size += 1
+    return size, added
+
+
+@inlined
+def _same(data, one, other, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    same = True
+    for i in range(size):
+        if data[one + i] != data[other + i]:
+            same = False
+            break
+    return same
 
 
 @kernel
@@ -399,6 +423,12 @@ def _averages(data, offsets, rows, words, hashes, starts, spelled, kept, before,
     for i in range(n):
         most = max(most, offsets[i + 1] - offsets[i])
     marked, begins = np.empty(most + 2, np.uint8), np.empty(most + 4, np.int64)
+    # Words that came lately: place, bytes, and how many rows. Texts are made of few words that come again and again:
+    # nine of ten need no more than their hash and the rows that were found before.
+    slots = 64
+    while slots < _SLOTS and slots * 8 < offsets[n] - offsets[0]:
+        slots *= 2
+    known, found = np.zeros((slots, 3), np.int64), np.empty((slots, _ROOM), np.int32)
     end_of_line = _word(np.array([60, 47, 115, 62], np.uint8), 0, 4, _END, words, hashes, starts, spelled)
     for i in range(n):
         total = totals[i]
@@ -413,16 +443,27 @@ def _averages(data, offsets, rows, words, hashes, starts, spelled, kept, before,
                 at += 1
             if hashed == _END and at - first == 4:
                 break
-            if _is_label(data, first, at):
+            if data[first] == 95 and _is_label(data, first, at):
                 continue
-            row = _word(data, first, at, hashed, words, hashes, starts, spelled)
-            if row >= 0:
-                _add(total, rows, row)
-                count += 1
-            if longest > 0:
-                points = _marked(data, first, at, marked, begins)
-                count += _grams(marked, begins, points, kept, before, bucket, rows, shortest, longest, total)
-            count += _phrases(hashed, seen, kept, before, bucket, rows, open_phrases, total)
+            slot = np.int64(hashed) & (slots - 1)
+            size = known[slot, 2]
+            if known[slot, 1] != at - first or not _same(data, known[slot, 0], first, at - first):
+                size, added = 0, 0
+                row = _word(data, first, at, hashed, words, hashes, starts, spelled)
+                if row >= 0:
+                    found[slot, 0], size = row, 1
+                if longest > 0:
+                    points = _marked(data, first, at, marked, begins)
+                    size, added = _grams(
+                        marked, begins, points, kept, before, bucket, rows, shortest, longest, total, found[slot], size
+                    )
+                known[slot, 0], known[slot, 1], known[slot, 2] = first, 0 if added else at - first, size
+                count += added
+            for k in range(size):
+                _add(total, rows, found[slot, k])
+            count += size
+            if word_grams > 1:
+                count += _phrases(hashed, seen, kept, before, bucket, rows, open_phrases, total)
             seen += 1
         if end_of_line >= 0:
             _add(total, rows, end_of_line)
