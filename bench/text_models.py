@@ -36,7 +36,7 @@ from corpus_gov.kernels import clauses, ngrams, scripts
 PROJECT = Path(__file__).resolve().parents[1]
 PUBLISHED = "03_harmful_text"
 COMMENTS = {"cold": 12_000, "davidson_en": 4_000, "sms_spam_en": 3_000}
-"""Published set → how many of its comments are read, of those dealt to training: comments must not outweigh all else."""
+"""Published set → how many of its comments are read, of those dealt to training: they must not outweigh all else."""
 LEAST_COMMENT = 30
 TOGETHER = 12
 """Comments of more than LEAST_COMMENT characters are put together, so many to a text: one alone has two clauses."""

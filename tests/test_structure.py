@@ -51,13 +51,14 @@ def shuffled(text: str, seed: int) -> str:
 
 
 def test_shuffled_clauses_do_not_fit() -> None:
-    """Clauses in their order fit better than in any of ten others, in which they fit by chance."""
+    """Clauses in their order fit twice as well as in others on average, and clearly better than in any of ten."""
     whole = measure(LAW)
     others = [measure(shuffled(LAW, seed))["continuity"] for seed in range(10)]
 
     assert whole["n_boundaries"] >= 20
     assert whole["continuity"] > max(others) + 300
-    assert abs(sum(others) / 10) < 300
+    # Marks keep their places here, and fit one another as before: others are not at 0.
+    assert sum(others) / 10 < whole["continuity"] / 2
 
 
 def test_few_boundaries_say_nothing() -> None:
