@@ -298,9 +298,9 @@ class _Looking:
         columns = ["doc_id", "source_id", "disposition"]
         for file in self.workspace.release(name).files:
             if file.startswith(place(name, "manifest/")):
-                source = pa.BufferReader(self.store.read(file))
-                rows = pq.read_table(source, columns=columns, filters=pc.field("doc_id").isin(wanted))
-                found |= {row["doc_id"]: row for row in rows.to_pylist()}
+                # Not with a filter for the reader: its threads may still be there when a short command ends.
+                rows = artefacts.decode(self.store.read(file), columns)
+                found |= {row["doc_id"]: row for row in rows.filter(pc.is_in(rows["doc_id"], wanted)).to_pylist()}
         return found
 
 
