@@ -25,13 +25,17 @@ def invisible_runs(column: pa.Array, least: int) -> np.ndarray:
         int64 (m, 4): row, first and last code point + 1, 1 where the run has tag characters or else 0.
     """
     data, offsets = buffers(column.fill_null("") if column.null_count else column)
-    found: np.ndarray = _invisible(data, offsets, least)
-    return found
+    # An array that grew in the loop would be counted as a reference at every character.
+    found = np.zeros((1024, 4), np.int64)
+    if (written := _invisible(data, offsets, least, found)) > len(found):
+        found = np.zeros((written, 4), np.int64)
+        _invisible(data, offsets, least, found)
+    return found[:written]
 
 
 @kernel
-def _invisible(data, offsets, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    out = np.zeros((64, 4), np.int64)
+def _invisible(data, offsets, least, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the runs that `out` has room for; returns how many there are."""
     written = 0
     for row in range(offsets.shape[0] - 1):
         at, stop, number = offsets[row], offsets[row + 1], 0
@@ -69,16 +73,15 @@ def _invisible(data, offsets, least):  # type: ignore[no-untyped-def]  # noqa: A
                 tags += 1 if kind == 2 else 0
             elif start >= 0:
                 if number - start >= least and not (flag and number - start == tags):
-                    if written == out.shape[0]:
-                        out = np.concatenate((out, np.zeros((written, 4), np.int64)))
-                    out[written, 0], out[written, 1], out[written, 2] = row, start, number
-                    out[written, 3] = 1 if tags else 0
+                    if written < out.shape[0]:
+                        out[written, 0], out[written, 1], out[written, 2] = row, start, number
+                        out[written, 3] = 1 if tags else 0
                     written += 1
                 start = -1
             if kind == 0:
                 before = point
             number += 1
-    return out[:written]
+    return written
 
 
 def odd_words(column: pa.Array, least: int, share: float) -> np.ndarray:
@@ -103,7 +106,8 @@ def odd_words(column: pa.Array, least: int, share: float) -> np.ndarray:
 
 @kernel
 def _odd(data, offsets, least, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    out = np.zeros((64, 4), np.int64)
+    # One word a row at most: an array that grew would be counted as a reference at every character.
+    out = np.zeros((offsets.shape[0] - 1, 4), np.int64)
     written = 0
     # One table for all rows; a slot belongs to a row only while its stamp says so. Once it is three quarters full, new
     # words of that row are no longer counted: a word that makes up a share of a text comes early.
@@ -157,8 +161,6 @@ def _odd(data, offsets, least, share):  # type: ignore[no-untyped-def]  # noqa: 
                 number += 1
             at += 1
         if best >= 0 and counts[best] >= share * words:
-            if written == out.shape[0]:
-                out = np.concatenate((out, np.zeros((written, 4), np.int64)))
             out[written, 0], out[written, 1] = row, firsts[best]
             out[written, 2], out[written, 3] = lasts[best], counts[best]
             written += 1
