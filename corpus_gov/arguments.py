@@ -24,6 +24,10 @@ Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as 
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, such as tcp://host:8786.")]
 PolicyName = Annotated[str | None, typer.Option("--policy", help="Policy to use instead of the workspace's own.")]
 Rules = Annotated[Path | None, typer.Option("--rules", help="Folder of rule packs and policies to use instead.")]
+Key = Annotated[str | None, typer.Option("--key", help="Public key, or a file that holds it.")]
+Known = Annotated[
+    list[Path] | None, typer.Option("--known", help="Checkpoint kept elsewhere; excludes rollback and fork.")
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Date that expiries are compared with (today).")]
 
 
@@ -88,12 +92,22 @@ def as_date(text: str | None) -> date | None:
         raise ConfigError(f"--as-of {text!r}: expected a date such as 2026-11-22") from error
 
 
-def checkpoint(path: Path) -> bytes:
-    """Read a file given with --known; ConfigError where it cannot be read."""
+def file(path: Path, what: str) -> bytes:
+    """Read a file that the command line names; ConfigError where it cannot be read.
+
+    Args:
+        path: of the file.
+        what: the option or argument, for messages.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"--known {str(path)!r}: {error.strerror}; expected a checkpoint file") from error
+        raise ConfigError(f"{what} {str(path)!r}: {error.strerror}; expected a file that can be read") from error
+
+
+def vkey(text: str | None) -> str | None:
+    """Return the public key that --key gives, itself or in a file."""
+    return Path(text).read_text(encoding="utf-8").strip() if text and Path(text).is_file() else text
 
 
 def in_one_line(error: "ValidationError") -> ConfigError:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from corpus_gov import arguments, errors, rulescli, terminal
-from corpus_gov.arguments import AsOf, Folder, Json, Memory, PolicyName, Rules, Scheduler, Workers
+from corpus_gov import arguments, errors, proofcli, rulescli, terminal
+from corpus_gov.arguments import AsOf, Folder, Json, Key, Known, Memory, PolicyName, Rules, Scheduler, Workers
 from corpus_gov.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -297,10 +297,8 @@ def diff(
 def verify(
     folder: Folder,
     release: Annotated[str | None, typer.Option(help="Release to verify; the newest by default.")] = None,
-    known: Annotated[
-        list[Path] | None, typer.Option("--known", help="Checkpoint kept elsewhere; excludes rollback and fork.")
-    ] = None,
-    key: Annotated[str | None, typer.Option("--key", help="Public key, or a file that holds it.")] = None,
+    known: Known = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Check a release offline: signatures, digests, leaves, counts. Exit code 5 where something does not hold."""
@@ -309,12 +307,15 @@ def verify(
     from corpus_gov import release as releases  # noqa: PLC0415
     from corpus_gov.store import open_store  # noqa: PLC0415
 
-    vkey = Path(key).read_text(encoding="utf-8").strip() if key and Path(key).is_file() else key
-    checkpoints = [arguments.checkpoint(path) for path in known or []]
-    report = releases.verify(open_store(str(folder)), release, vkey, checkpoints)
+    checkpoints = [arguments.file(path, "--known") for path in known or []]
+    report = releases.verify(open_store(str(folder)), release, arguments.vkey(key), checkpoints)
     if as_json:
         return print_json(asdict(report))
     return terminal.verified(report)
+
+
+app.command()(proofcli.prove)
+app.command()(proofcli.verify_proof)
 
 
 @app.command()

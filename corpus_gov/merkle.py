@@ -49,10 +49,18 @@ def root(hashes: Hashes) -> bytes:
     """
     if size(hashes) == 0:
         return sha256(b"").digest()
-    # A block is a whole subtree, and so is the last one, however many leaves it has.
-    view, step = memoryview(hashes), BLOCK * WIDTH
-    level = b"".join(_top(bytes(view[at : at + step])) for at in range(0, len(view), step))
+    level = blocks(hashes)
     return _top(level) if size(level) <= BLOCK else root(level)
+
+
+def blocks(hashes: Hashes) -> bytes:
+    """Compute the root of each block of 4,096 leaves.
+
+    A block is a whole subtree, and so is the last one, however many leaves it has: the path of a leaf is its path in its
+    block, and then that of its block among these.
+    """
+    view, step = memoryview(hashes), BLOCK * WIDTH
+    return b"".join(_top(bytes(view[at : at + step])) for at in range(0, len(view), step))
 
 
 def inclusion_proof(hashes: Hashes, index: int) -> list[bytes]:
