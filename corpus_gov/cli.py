@@ -314,8 +314,8 @@ def verify(
     return terminal.verified(report)
 
 
-app.command()(proofcli.prove)
-app.command()(proofcli.verify_proof)
+app.command("prove")(proofcli.prove)
+app.command("verify-proof")(proofcli.verify_proof)
 
 
 @app.command()
