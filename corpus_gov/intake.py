@@ -8,20 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from corpus_gov import artefacts, originals, pieces, watch
-from corpus_gov.config import Dossier, dump_dossier
+from corpus_gov import acts, artefacts, originals, pieces, watch
+from corpus_gov.config import Dossier
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.kernels.repeats import repeats
-from corpus_gov.ledger import KEY_ADDED, PIPELINE
 from corpus_gov.published import BATCH_INGESTED
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Input, Shard, read_shard
@@ -72,7 +70,9 @@ def ingest(
     started = time.perf_counter()
     with workspace.writing() as lease:
         _remove_strays(workspace)
-        _register_sources(workspace)
+        acts.note_changes(workspace)
+        if not workspace.dossiers:
+            raise ConfigError(f"{workspace.url}: found no dossier, expected sources/<source_id>.yaml; write one first")
         known_sources = {shard.source_id for shard in workspace.shards()}
         files = []
         for dossier in workspace.dossiers.values():
@@ -89,7 +89,7 @@ def ingest(
         done = engine.map("ingest", ingest_piece, tasks)
         shards = _without_repeats(workspace, engine, done)
         lease.check()
-        _commit_batch(workspace, shards, lease.fencing)
+        _commit_batch(workspace, shards)
     if clock:
         clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
     return len(shards)
@@ -226,32 +226,7 @@ def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested])
     return sorted(kept, key=lambda shard: (shard.source_id, shard.shard_id))
 
 
-def _register_sources(workspace: Workspace) -> None:
-    """Write new and changed dossiers, packs and policies into the ledger."""
-    ledger, signer = workspace.ledger(), workspace.signer()
-    if ledger.checkpoint() is None:
-        # The log begins with the key that signs it, so that a reader of the folder alone knows whom to ask about.
-        ledger.append(KEY_ADDED, {}, {"vkey": signer.vkey}, actor=PIPELINE, signer=signer, time=datetime.now(UTC))
-    if not workspace.dossiers:
-        raise ConfigError(f"{workspace.url}: found no dossier, expected sources/<source_id>.yaml; write one first")
-    last: dict[str, str] = {}
-    for entry in ledger.entries():
-        last |= dict(entry.subject)
-    context = workspace.context()
-    packs = {f"rules/{pack.name}": pack.digest for pack in context.rule_packs()}
-    policy = workspace.policy_in_force()
-    acts = [
-        ("source_registered", f"sources/{source_id}.yaml", sha256(dump_dossier(dossier).encode()).hexdigest())
-        for source_id, dossier in sorted(workspace.dossiers.items())
-    ]
-    acts += [("rules_changed", name, digest) for name, digest in sorted(packs.items())]
-    acts += [("policy_changed", f"policies/{policy.name}", policy.digest)]
-    for kind, name, digest in acts:
-        if last.get(name) != digest:
-            ledger.append(kind, {name: digest}, {}, actor=PIPELINE, signer=signer, time=datetime.now(UTC))
-
-
-def _commit_batch(workspace: Workspace, shards: Sequence[Shard], fencing: int) -> None:
+def _commit_batch(workspace: Workspace, shards: Sequence[Shard]) -> None:
     """Name the new shards in a batch file and that file in the ledger: from here on they count."""
     outcomes: Counter[str] = Counter()
     for shard in shards:
@@ -262,12 +237,4 @@ def _commit_batch(workspace: Workspace, shards: Sequence[Shard], fencing: int) -
     name = f"batches/{digest[:32]}.json"
     workspace.store.put(name, body)
     data = {"records": records, **{f"captures_{k}": v for k, v in sorted(outcomes.items())}, "shards": len(shards)}
-    workspace.ledger().append(
-        BATCH_INGESTED,
-        {name: digest},
-        data,
-        actor=PIPELINE,
-        signer=workspace.signer(),
-        time=datetime.now(UTC),
-        fencing=fencing,
-    )
+    acts.record(workspace, BATCH_INGESTED, {name: digest}, data)
