@@ -12,6 +12,10 @@ proportional set sizes, sampled three times a second; beside it stand the peaks 
 of the other processes. CPU seconds are those of all its processes, seen by the
 same samples. "without language" is computed: wall time less the time spent in language identification,
 divided by the workers. A first run, which compiles kernels and bytecode, is not counted.
+
+`--packs spine` runs with the packs and the policy of spine.yaml beside this file, without near duplicates: what there
+was when the goals of the spine were set. Families of signals cannot be left out; the table has the time of each.
+After the last scale, the growth of peak memory between scales is printed, of the client and the largest worker apart.
 """
 
 import argparse
@@ -27,12 +31,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corpus_gov import policyfile
 from corpus_gov.keys import Keys
 
 FILES = ("zh", "en")
@@ -59,6 +65,9 @@ policy = "trial"
 shard_bytes = {{shard_bytes}}
 """
 
+SPINE = Path(__file__).with_name("spine.yaml").absolute()
+"""Policy of `--packs spine`; the packs that it needs are those in force."""
+
 DOSSIER = """\
 source_id: bench
 kind: unassessed
@@ -83,6 +92,20 @@ class Run:
     facts: dict
 
 
+class Peak(NamedTuple):
+    """Peaks of memory at one scale, MB."""
+
+    scale: int
+    documents: int
+    all_mb: float
+    client_mb: float
+    worker_mb: float
+
+
+MEASURED = ("peak_mb", "client_mb", "worker_mb")
+"""Fields of Run behind those of Peak."""
+
+
 def main() -> None:
     """Run the grid and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -92,18 +115,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--runs", type=int, nargs="*", default=[5], help="one number, or one for each scale")
     parser.add_argument("--shard-bytes", type=int, default=32 * 2**20)
+    parser.add_argument("--packs", choices=("all", "spine"), default="all")
     options = parser.parse_args()
     runs_of = options.runs * len(options.scales) if len(options.runs) == 1 else options.runs
-    peaks: dict[int, dict[int, tuple[int, float]]] = {workers: {} for workers in options.workers}
+    settings = settings_of(options.packs, options.shard_bytes)
+    peaks: dict[int, list[Peak]] = {workers: [] for workers in options.workers}
     with tempfile.TemporaryDirectory(prefix="corpus-gov-bench-") as folder:
         warm_up = list(copies(options.data, options.only[:1], 1, Path(folder)))
-        measure(Path(folder), warm_up, 1, max(options.workers), options.shard_bytes)
+        measure(Path(folder), warm_up, 1, max(options.workers), settings)
         for scale, runs in zip(options.scales, runs_of, strict=True):
             inputs = list(copies(options.data, options.only, scale, Path(folder)))
             results = {w: [] for w in options.workers}
             for number in range(runs):
                 for workers in options.workers:
-                    done = measure(Path(folder), inputs, scale, workers, options.shard_bytes)
+                    done = measure(Path(folder), inputs, scale, workers, settings)
                     check(done, options.only)
                     results[workers].append(done)
                     print(f"# scale {scale} workers {workers} run {number}: {done.seconds:.1f} s", file=sys.stderr)
@@ -113,16 +138,37 @@ def main() -> None:
             report(results)
             for workers, measured in results.items():
                 documents = measured[0].facts["run"]["counts"]["documents"]
-                peaks[workers][documents] = (scale, statistics.median(run.peak_mb for run in measured))
+                peaks[workers].append(Peak(scale, documents, *(middle_of(measured, name) for name in MEASURED)))
     growth(peaks)
 
 
-def growth(peaks: dict[int, dict[int, tuple[int, float]]]) -> None:
-    """Print how many bytes each further document costs at the peak."""
+def settings_of(packs: str, shard_bytes: int) -> str:
+    """Return the corpus-gov.toml of a workspace: with all packs, or as `--packs spine` says."""
+    settings = SETTINGS.format(shard_bytes=shard_bytes)
+    if packs == "all":
+        return settings
+    needs = json.dumps(list(policyfile.load(SPINE).needs))
+    settings = settings.replace('policy = "trial"', f"policy = {json.dumps(str(SPINE))}\npacks = {needs}")
+    return f'{settings}[near]\npreset = "none"\n'
+
+
+def middle_of(runs: Sequence[Run], name: str) -> float:
+    """Return the median of one of MEASURED."""
+    return statistics.median(getattr(run, name) for run in runs)
+
+
+def growth(peaks: dict[int, list[Peak]]) -> None:
+    """Print how many bytes each further document costs at the peak: of all, of the client, of the largest worker."""
     for workers, at in peaks.items():
-        for (fewer, (small, low)), (more, (large, high)) in pairwise(sorted(at.items())):
-            each = (high - low) * 1e6 / (more - fewer)
-            print(f"{workers} workers, scale {small} to {large}: {each:+.0f} bytes a document at the peak")
+        for few, many in pairwise(sorted(at)):
+            each = [
+                f"{(high - low) * 1e6 / (many.documents - few.documents):+.0f}"
+                for low, high in zip(few[2:], many[2:], strict=True)
+            ]
+            print(
+                f"{workers} workers, scale {few.scale} to {many.scale}: {each[0]} bytes a document at the peak, "
+                f"client {each[1]}, largest worker {each[2]}"
+            )
 
 
 def copies(data: Path, names: Sequence[str], scale: int, folder: Path) -> Iterator[Path]:
@@ -162,7 +208,7 @@ def _copy(source: Path, path: Path, table: np.ndarray) -> None:
             file.write_table(pa.table([batch.column("url").cast(pa.large_string()), text], schema=COPIED))
 
 
-def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, shard_bytes: int) -> Run:
+def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, settings: str) -> Run:
     """Make a workspace, run once, and watch the processes."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="workspace-") as name:
         workspace = Path(name) / "w"
@@ -171,7 +217,7 @@ def measure(folder: Path, inputs: Sequence[Path], scale: int, workers: int, shar
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "corpus_gov.cli"]
         workspace.mkdir(mode=0o700)
-        (workspace / "corpus-gov.toml").write_text(SETTINGS.format(shard_bytes=shard_bytes))
+        (workspace / "corpus-gov.toml").write_text(settings)
         if not (folder / "keys").exists():
             Keys.create(folder / "keys" / WORKSPACE_ID)
         (workspace / "sources").mkdir(exist_ok=True)

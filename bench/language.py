@@ -8,20 +8,15 @@ record tells them apart, and so are no, nb and nn, which the model's no covers.
 """
 
 import argparse
-import io
-import json
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import zstandard
+from measuring import documents, rows, speed
 
 from corpus_gov.kernels import textmodel
-from corpus_gov.schemas import DOCUMENTS
 from corpus_gov.signals import language
 
 SAME = {"yue": "zh", "wuu": "zh", "nb": "no", "nn": "no"}
@@ -41,7 +36,7 @@ def main() -> None:
     scores = {**labelled(sets), **scripts(sets)}
     for name, floor in FLOORS.items():
         assert scores[name] >= floor, (name, scores[name], floor)
-    speed(data / "bench")
+    speed(data / "bench", {"language": lambda batch: language.measure(batch, {})})
 
 
 def labelled(sets: Path) -> dict[str, float]:
@@ -96,22 +91,6 @@ def scripts(sets: Path) -> dict[str, float]:
     return {script: hit / all_ for script, (hit, all_) in right.items()}
 
 
-def speed(bench: Path, runs: int = 5) -> None:
-    """Print MB/s of the whole measure on one core, medians of CPU time."""
-    print("\n| texts | MB | MB/s per core |\n|---|---|---|")
-    for name in ("zh", "en"):
-        table = pq.read_table(bench / f"{name}.parquet", columns=["text"]).slice(0, 20_000)
-        batches = [documents(table["text"][at : at + 2_000].to_pylist()) for at in range(0, len(table), 2_000)]
-        size = sum(batch.column("text").nbytes for batch in batches) / 1e6
-        seconds = []
-        for _ in range(runs):
-            started = time.process_time()
-            for batch in batches:
-                language.measure(batch, {})
-            seconds.append(time.process_time() - started)
-        print(f"| {name} | {size:.0f} | {size / float(np.median(seconds)):.0f} |")
-
-
 def measure(texts: Sequence[str]) -> pa.RecordBatch:
     """Measure texts by the package."""
     return language.measure(documents(texts), {})
@@ -127,24 +106,6 @@ def raw_model(texts: Sequence[str]) -> list[str]:
 def one(code: str) -> str:
     """Fold what counts as one language."""
     return SAME.get(code, code)
-
-
-def documents(texts: Sequence[str]) -> pa.RecordBatch:
-    """Make DOCUMENTS rows of texts; what the measure does not read is empty."""
-    n = len(texts)
-    blank = {
-        f.name: pa.nulls(n, f.type) if f.nullable else pa.array([0 if pa.types.is_integer(f.type) else ""] * n, f.type)
-        for f in DOCUMENTS
-    }
-    blank |= {"doc_id": pa.array([f"{i:032x}" for i in range(n)]), "text": pa.array(texts, pa.large_string())}
-    return pa.RecordBatch.from_pydict(blank, schema=DOCUMENTS)
-
-
-def rows(path: Path) -> Iterator[dict]:
-    """Read a file of JSON lines."""
-    with path.open("rb") as file:
-        for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), "utf-8", newline="\n"):
-            yield json.loads(line)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ of the bench corpus, every k-th, with a place in them. The goals are asserted.
 
 import argparse
 import difflib
-import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +19,9 @@ import ftfy
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import zstandard
+from measuring import documents, rows, seconds
 
-from corpus_gov import rules, schemas
+from corpus_gov import rules
 from corpus_gov.screens import encoding
 from corpus_gov.sources import mojibake
 
@@ -42,11 +40,6 @@ def main() -> None:
     for name in ("zh", "en"):
         alarms = clean(options.data / "bench" / f"{name}.parquet", show=options.show)
         assert alarms <= 0.001 * CLEAN, (name, alarms)
-
-
-def rows(path: Path) -> list[dict]:
-    """Read a compressed JSONL file."""
-    return [json.loads(line) for line in zstandard.open(path, "rt", encoding="utf-8")]
 
 
 def ours(text: str) -> tuple[bool, str]:
@@ -69,7 +62,8 @@ READERS: dict[str, Callable[[str], tuple[bool, str]]] = {"ours": ours, "ftfy": t
 
 def chinese(folder: Path) -> None:
     """Print what is found and brought back, by kind."""
-    table: dict[str, Counter] = defaultdict(Counter)
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    alike: dict[tuple[str, str], float] = defaultdict(float)
     for row in rows(folder / "zh_mojibake.jsonl.zst"):
         kind = table[row["kind"]]
         kind["n"] += 1
@@ -78,13 +72,13 @@ def chinese(folder: Path) -> None:
             found, text = read(row["mojibake"])
             kind[f"{name} found"] += found
             kind[f"{name} exact"] += text == row["original"]
-            alike = difflib.SequenceMatcher(None, text, row["original"], autojunk=False).ratio()
-            kind[f"{name} close"] += alike >= 0.95
-            kind[f"{name} alike"] += alike
+            ratio = difflib.SequenceMatcher(None, text, row["original"], autojunk=False).ratio()
+            kind[f"{name} close"] += ratio >= 0.95
+            alike[row["kind"], name] += ratio
     columns = [f"{name} {what}" for name in READERS for what in ("found", "exact", "close")]
     print("\n| zh_mojibake | texts | lossy |", " | ".join(columns), "| mean likeness ours | ftfy |")
     for name, kind in sorted(table.items()):
-        likeness = [f"{kind[f'{reader} alike'] / kind['n']:.3f}" for reader in READERS]
+        likeness = [f"{alike[name, reader] / kind['n']:.3f}" for reader in READERS]
         print("|", " | ".join(map(str, [name, kind["n"], kind["lossy"], *(kind[one] for one in columns), *likeness])))
         assert kind["ours found"] == kind["n"], name
         assert kind["lossy"] or kind["ours exact"] == kind["n"], name
@@ -92,7 +86,7 @@ def chinese(folder: Path) -> None:
 
 def others(folder: Path, *, show: bool) -> None:
     """Print precision, recall and exact repairs on the cases of ftfy."""
-    counts: dict[str, Counter] = {name: Counter() for name in READERS}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in READERS}
     for row in rows(folder / "mojibake_ftfy.jsonl.zst"):
         original, fixed = row["original"], ftfy.fix_text(row["fixed"], OTHER_FIXES)
         misread = ftfy.fix_text(original, OTHER_FIXES) != fixed
@@ -107,10 +101,9 @@ def others(folder: Path, *, show: bool) -> None:
                 )
     print("\n| mojibake_ftfy | misread | found | false alarms | precision | recall | exact |")
     for name, count in counts.items():
-        misread, found = count["true"] + count["missed"], count["true"] + count["false"]
-        precision, recall = count["true"] / found, count["true"] / misread
-        shares = (precision, recall, count["exact"] / misread)
-        print(f"| {name} | {misread} | {count['true']} | {count['false']} |", *(f"{one:.3f} |" for one in shares))
+        wrong, said = count["true"] + count["missed"], count["true"] + count["false"]
+        shares = (count["true"] / said, count["true"] / wrong, count["exact"] / wrong)
+        print(f"| {name} | {wrong} | {count['true']} | {count['false']} |", *(f"{one:.3f} |" for one in shares))
 
 
 def clean(path: Path, *, show: bool) -> int:
@@ -121,24 +114,14 @@ def clean(path: Path, *, show: bool) -> int:
         pc.sum(pc.binary_length(texts)).as_py() / 1e6,
         rules.concern(rules.load_packs(["common.encoding"]), "encoding"),
     )
-    known = {"text": texts, "doc_id": pa.array([f"{n:032x}" for n in range(len(texts))])}
-    columns = [known.get(field.name, pa.nulls(len(texts), field.type)).cast(field.type) for field in schemas.DOCUMENTS]
-    documents = pa.record_batch(columns, names=schemas.DOCUMENTS.names)
-    encoding.screen(documents.slice(0, 10), pack)
-    seconds, found = min((timed(lambda: encoding.screen(documents, pack)) for _ in range(5)), key=lambda pair: pair[0])
-    rows = [row for row in found.to_pylist() if row["rule"] == "encoding.mojibake"]
-    alarms = {row["doc_id"] for row in rows}
-    print(f"\n{path.stem}: {len(alarms)} of {len(texts)} documents; screen {size / seconds:.0f} MB/s of {size:.1f} MB")
-    for row in rows if show else []:
+    batch = documents(texts.to_pylist())
+    taken, found = seconds(lambda each: encoding.screen(each, pack), [batch]), encoding.screen(batch, pack)
+    hits = [row for row in found.to_pylist() if row["rule"] == "encoding.mojibake"]
+    alarms = {row["doc_id"] for row in hits}
+    print(f"\n{path.stem}: {len(alarms)} of {len(texts)} documents; screen {size / taken:.0f} MB/s of {size:.1f} MB")
+    for row in hits if show else []:
         print("#", repr(texts[int(row["doc_id"], 16)].as_py()[max(row["start"] - 8, 0) : row["end"] + 8]), row["note"])
     return len(alarms)
-
-
-def timed(call: Callable[[], pa.RecordBatch]) -> tuple[float, pa.RecordBatch]:
-    """Return the seconds of one call, and what it gave."""
-    start = time.perf_counter()
-    found = call()
-    return time.perf_counter() - start, found
 
 
 if __name__ == "__main__":

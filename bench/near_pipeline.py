@@ -129,7 +129,7 @@ def written(workspace: Workspace) -> pa.Table:
 def edges(workspace: Workspace) -> pa.Table:
     """Read the edges that the newest release rests on."""
     run: dict[str, Any] = workspace.release().run
-    return artefacts.get(workspace.store, run["relations"]["edges"])
+    return pa.concat_tables([artefacts.get(workspace.store, name) for name in run["relations"]["edges"]])
 
 
 def ran(work: Path, inputs: Sequence[Path]) -> Way:

@@ -12,14 +12,13 @@ of these names.
 import argparse
 import json
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from language import documents, rows
+from measuring import documents, rows, speed
 
 from corpus_gov import expressions, policy
 from corpus_gov.schemas import SCALE
@@ -79,7 +78,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="python of an environment with datatrove")
     given = parser.parse_args()
     low_quality(given.data / "10_low_quality" / "degraded_zh.jsonl.zst")
-    speeds = speed(given.data / "bench")
+    speeds = speed(given.data / "bench", {"quality": lambda batch: quality.measure(batch, {})})
     if given.peers:
         peers(given.peers, given.data / "bench")
     assert min(speeds) >= LEAST_SPEED, speeds
@@ -109,26 +108,6 @@ def low_quality(path: Path) -> None:
     assert shares["none"] <= MOST_FALSE, shares
     for name, floor in FLOORS.items():
         assert shares[name] >= floor, (name, shares[name], floor)
-
-
-def speed(bench: Path, runs: int = 5) -> list[float]:
-    """Print MB/s of all quality signals on one core, medians of CPU time."""
-    print("\n| texts | MB | documents | MB/s per core |\n|---|---|---|---|")
-    found = []
-    for name in ("zh", "en"):
-        table = pq.read_table(bench / f"{name}.parquet", columns=["text"]).slice(0, 20_000)
-        batches = [documents(table["text"][at : at + 2_000].to_pylist()) for at in range(0, len(table), 2_000)]
-        size = sum(batch.column("text").nbytes for batch in batches) / 1e6
-        quality.measure(batches[0], {})
-        seconds = []
-        for _ in range(runs):
-            started = time.process_time()
-            for batch in batches:
-                quality.measure(batch, {})
-            seconds.append(time.process_time() - started)
-        found.append(size / float(np.median(seconds)))
-        print(f"| {name} | {size:.0f} | {len(table):,} | {found[-1]:.0f} |")
-    return found
 
 
 def peers(python: Path, bench: Path, number: int = 150) -> None:

@@ -2,37 +2,44 @@
 
     python bench/scale.py --documents 20_000_000 --workers 2 --work FOLDER
 
-Three steps, with the rows, keys, cuts and pairs of the pipeline, each over a pool of workers:
+With the rows, keys, cuts, pairs and links of the pipeline, each step over a pool of workers:
 
     sign    a shard's signatures are made and written, read again, keyed by band, and cut by key into one file
     pair    one range of keys of all shards gives candidate pairs of heads, cut by the greater one
-    gather  one range of pairs of all ranges of keys: each pair once
-    group   union-find over all pairs, in this one process
+    gather  one range of pairs of all ranges of keys: each pair once, as links of documents
+
+and then what grouping.py does with links, in a store on disk: number, resolve, unite (in this process), group, tell.
 
 Every twentieth document is a planted copy of an earlier one, in any shard, at a similarity of .7 to 1: each number of
 its signature is the other's with that probability. Whatever shares a whole band with its original must come out as a
 pair, and nothing else may but copies of one original; the components must be those of these pairs. The band rows take
 bands × 20 bytes a document on disk (9 GB for 20 million), the signatures of a shard of 65,536 documents 30 MB, which
-are removed once they are cut.
+are removed once they are cut. The peak of this process is that of the client; what it holds beside four bytes for each
+document with a copy are Python, the libraries and the names of parts.
 """
 
 import argparse
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 
+from corpus_gov import artefacts, grouping
 from corpus_gov.kernels.compiling import kernel
-from corpus_gov.relate import records
-from corpus_gov.relate.blocks import roots
+from corpus_gov.relate import links, records
+from corpus_gov.relate.clusters import roots
 from corpus_gov.relate.presets import PRESETS
-from corpus_gov.stages.relating import added, band_rows, candidates
+from corpus_gov.stages import Context
+from corpus_gov.stages.pairing import added, band_rows, candidates
+from corpus_gov.store import Store, open_store
 
 PRESET = PRESETS["default"]
 
@@ -111,29 +118,76 @@ def measure(plan: Plan, workers: int) -> None:
     step("sign", sign, [(plan, number) for number in range(plan.shards)], workers, plan)
     step("pair", pair, [(plan, number) for number in range(plan.key_ranges)], workers, plan)
     step("gather", gather, [(plan, number) for number in range(plan.pair_ranges)], workers, plan)
-    group(np.array([[0, 1]]))  # compiles
-    before, start = peak(), time.perf_counter()
-    pairs = np.concatenate([np.load(plan.folder / f"pairs-{n}.npy") for n in range(plan.pair_ranges)])
-    nodes, found = group(pairs)
-    seconds = time.perf_counter() - start
+    context = Context(url=str(plan.folder / "store"), keys_folder="", packs=(), rules_folder=None, policy="")
+    shards = [SimpleNamespace(ref=str(number), documents=plan.shard) for number in range(plan.shards)]
+    relations = grouping.relations("synthetic", shards)
+    roots(2, *np.array([[0], [1]]))  # compiles
+    before = peak()
+    engine = Pool(workers, plan)
+    grouping.put_relations(context, engine, tuple(link_name(n) for n in range(plan.pair_ranges)), relations)
+    store = context.store()
+    linked = sum(count_of(store, name) for name in relations.copies)
     print(
-        f"| group | 1 | {seconds:.1f} | {plan.documents / seconds:,.0f} | | | {peak() / 1e6:,.0f} MB, of it "
-        f"{(peak() - before) / plan.documents:.1f} bytes a document |"
+        f"the client: {peak() / 1e6:,.0f} MB at its peak, {(peak() - before) / 1e6:,.0f} MB above that before these "
+        f"steps, {(peak() - before) / plan.documents:.2f} bytes a document; {linked:,} links",
+        flush=True,
     )
+    pairs = np.concatenate([np.load(plan.folder / f"pairs-{n}.npy") for n in range(plan.pair_ranges)])
+    tables = [artefacts.get(store, name) for name in relations.clusters]
+    columns = [records.names(pa.concat_tables(tables)[name]) for name in ("doc_id", "cluster_id")]
+    nodes, found = (numbers(records.heads(column)) for column in columns)
     check(plan, pairs, nodes, found)
 
 
-def step(name: str, task: Callable[[tuple[Plan, int]], Done], tasks: list, workers: int, plan: Plan) -> None:
-    """Run one step and print a row of the table."""
+class Pool:
+    """What grouping needs of an engine: tasks in processes that end with each step."""
+
+    def __init__(self, workers: int, plan: Plan) -> None:
+        """Note how many workers there are, and of what to print figures."""
+        self._workers, self._plan = workers, plan
+
+    def map(self, _stage: str, function: Callable, items: Sequence) -> list:
+        """Run a function on every item and print a row of the table."""
+        found: list = []
+        step(function.__name__, timed, [(function, item) for item in items], self._workers, self._plan, found)
+        return found
+
+
+def timed(task: tuple[Callable, object]) -> tuple[Done, object]:
+    """Run a task of the pipeline."""
+    function, item = task
+    clock = Clock()
+    result = function(item)
+    return clock.done(0, 0, 0), result
+
+
+def link_name(number: int) -> str:
+    """Name the links of one range of pairs."""
+    return artefacts.name("links.near", number)
+
+
+def count_of(store: Store, name: str) -> int:
+    """Count links."""
+    return len(artefacts.read(store, name)) // links.LINK.itemsize
+
+
+def step(name: str, task: Callable, tasks: list, workers: int, plan: Plan, found: list | None = None) -> None:
+    """Run one step and print a row of the table; what tasks give beside their figures goes to `found`."""
     start = time.perf_counter()
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         done = list(pool.map(task, tasks))
+    if found is not None:
+        found += [result for _, result in done]
+        done = [one for one, _ in done]
     seconds = time.perf_counter() - start
     total = {field: sum(getattr(one, field) for one in done) for field in ("cpu", "written", "read", "rows")}
+    # Tasks of the pipeline do not count what they read and write.
+    counted = total["read"] or total["written"]
+    moved = f"{total['read'] / 1e9:.2f} read, {total['written'] / 1e9:.2f} written" if counted else ""
+    rows = f"{total['rows']:,} rows" if counted else ""
     print(
         f"| {name} | {len(tasks)} | {seconds:.1f} | {plan.documents / seconds:,.0f} | {total['cpu']:.0f} | "
-        f"{total['read'] / 1e9:.2f} read, {total['written'] / 1e9:.2f} written | "
-        f"{max(one.rss for one in done) / 1e6:,.0f} MB | {total['rows']:,} rows |",
+        f"{moved} | {max(one.rss for one in done) / 1e6:,.0f} MB | {rows} |",
         flush=True,
     )
 
@@ -175,14 +229,33 @@ def gather(task: tuple[Plan, int]) -> Done:
     read = [part(plan.folder / f"found-{keys}", number) for keys in range(plan.key_ranges)]
     both = np.stack([numbers(heads) for heads in added(records.unpacked(read, records.COUNTED), 0)])
     np.save(plan.folder / f"pairs-{number}.npy", both.T)
+    rows = linked(plan, both)
+    parts = grouping.link_ranges([SimpleNamespace(documents=plan.documents)])
+    store = open_store(str(plan.folder / "store"))
+    links.put(store, link_name(number), rows, records.number_of(records.heads(rows["a"]), parts), parts)
     return clock.done(both.shape[1], both.nbytes, sum(map(len, read)))
 
 
-def group(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the components: documents with a pair, ascending, and the smallest of each one's component."""
-    nodes, places = np.unique(pairs, return_inverse=True)
+def linked(plan: Plan, both: np.ndarray) -> records.Columns:
+    """Make links.LINK of pairs of numbers: as of edges, the smaller name is first."""
+    one, other = (names(side) for side in both)
+    a, b = np.where(one < other, both, both[::-1])
+    return {
+        "a": names(a),
+        "b": names(b),
+        "home_a": a // plan.shard,
+        "home_b": b // plan.shard,
+        "value": np.full(len(a), 10_000),
+        "kind": np.full(len(a), links.KINDS.index("near")),
+    }
+
+
+def components(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the components at once: documents with a pair by name, ascending, and the smallest of each one's."""
+    known, places = np.unique(names(pairs.reshape(-1)), return_inverse=True)
     places = places.reshape(-1, 2)
-    return nodes, nodes[roots(len(nodes), places[:, 0].copy(), places[:, 1].copy())]
+    found = roots(len(known), places[:, 0].copy(), places[:, 1].copy())
+    return numbers(records.heads(known)), numbers(records.heads(known[found]))
 
 
 def check(plan: Plan, pairs: np.ndarray, nodes: np.ndarray, found: np.ndarray) -> None:
@@ -207,9 +280,11 @@ def check(plan: Plan, pairs: np.ndarray, nodes: np.ndarray, found: np.ndarray) -
     family = dict(zip(copies.tolist(), originals.tolist(), strict=True))
     siblings = np.stack(np.divmod(more, width), axis=1)
     assert all(family.get(a, a) == family.get(b, b) for a, b in siblings.tolist())
-    true_nodes, true = group(np.concatenate([planted, siblings]))
-    assert np.array_equal(true_nodes, nodes)
-    assert np.array_equal(true, found)
+    true_nodes, true = components(np.concatenate([planted, siblings]))
+    # Clusters lie by their smallest document, not by theirs.
+    at = np.argsort(names(nodes))
+    assert np.array_equal(true_nodes, nodes[at])
+    assert np.array_equal(true, found[at])
 
 
 class Clock:

@@ -4,7 +4,9 @@
 
 Copy n of the corpus is the corpus with its Han characters moved n * 1,237 places round their block and its Latin
 letters n places round the alphabet: another corpus of the same sizes and relations, that is no near copy of the first.
-What is measured is `relate` alone, over shards whose keys are there, in an engine with processes of its own.
+What is measured is `relate` alone, over shards whose keys are there, in an engine with processes of its own. The corpus
+is made and ingested by another process, so that "client before" is what libraries and the plan of the run take, and
+what the client has at its peak above that is what relating costs it.
 """
 
 import argparse
@@ -14,10 +16,13 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -29,8 +34,11 @@ from corpus_gov import artefacts, grouping
 from corpus_gov.engine import Engine
 from corpus_gov.intake import ingest
 from corpus_gov.keys import Keys
+from corpus_gov.stages import Context
 from corpus_gov.stages.looking import BuildTask, build_shard
 from corpus_gov.workspace import Workspace, open_workspace
+
+T = TypeVar("T")
 
 HAN = (0x4E00, 0x9FFF - 0x4E00 + 1)
 ROWS_AT_ONCE = 2_000
@@ -47,34 +55,64 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a folder for 20 GB at scale 16; removed at the end")
     options = parser.parse_args()
     options.work.parent.mkdir(parents=True, exist_ok=True)
-    print("| scale | documents | MB | seconds | processor seconds | client MB | worker MB | edges |")
+    print(
+        "| scale | documents | MB | seconds | processor seconds | client MB, before and peak | bytes a document | "
+        "worker MB | edges |"
+    )
     for scale in options.scales:
         options.work.mkdir(parents=True)
         try:
-            print(measured(options.data, options.only, scale, options.workers, options.work), flush=True)
+            alone(prepare, options.data, options.only, scale, options.workers, options.work)
+            print(alone(measured, scale, options.workers, options.work), flush=True)
         finally:
             shutil.rmtree(options.work)
 
 
-def measured(data: Path, names: Sequence[str], scale: int, workers: int, work: Path) -> str:
-    """Ingest and key the corpus, relate it, and return a row."""
+def alone(function: Callable[..., T], *arguments: Any) -> T:
+    """Run a function in a process of its own, which ends with it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def context_of(workspace: Workspace) -> Context:
+    """Return a context that asks for keys and nothing else."""
+    return replace(workspace.context(), families=(), packs=(), pack_refs=())
+
+
+def prepare(data: Path, names: Sequence[str], scale: int, workers: int, work: Path) -> None:
+    """Ingest and key the corpus."""
     workspace = workspace_of(work, list(copies(data, names, scale, work)))
-    context = replace(workspace.context(), families=(), packs=(), pack_refs=())
     with workspace.writing(), Engine(workers=workers, memory="6GB") as engine:
         ingest(workspace, engine)
-        shards = workspace.shards()
+        engine.map("screen", build_shard, [BuildTask(context_of(workspace), shard) for shard in workspace.shards()])
+
+
+def measured(scale: int, workers: int, work: Path) -> str:
+    """Relate the corpus, and return a row."""
+    os.environ["CORPUS_GOV_KEYS"] = str(work / "keys")
+    workspace = open_workspace(work / "w")
+    context, shards = context_of(workspace), workspace.shards()
+    with workspace.writing(), Engine(workers=workers, memory="6GB") as engine:
+        # Workers are there, and what runs under Dask is loaded.
         engine.map("screen", build_shard, [BuildTask(context, shard) for shard in shards])
-    # New processes: what ingest took at its peak is not that of relate.
-    with workspace.writing(), Engine(workers=workers, memory="6GB") as engine, watched() as seen:
-        start = time.perf_counter()
-        name = grouping.relate(context, engine, shards)
-        seconds = time.perf_counter() - start
-    edges = len(artefacts.get(workspace.store, artefacts.edges_name(name or ""), ["a"]))
+        before = own_bytes()
+        with watched() as seen:
+            start = time.perf_counter()
+            key = grouping.relate(context, engine, shards)
+            seconds = time.perf_counter() - start
+    names = grouping.relations(key or "", shards).edges
+    edges = sum(len(artefacts.get(workspace.store, name, ["a"])) for name in names)
     documents, text = sum(shard.documents for shard in shards), sum(shard.text_bytes for shard in shards)
     return (
         f"| {scale} | {documents:,} | {text / 1e6:,.0f} | {seconds:.1f} | {seen['cpu']:.1f} | "
-        f"{seen['client'] / 1e6:,.0f} | {seen['worker'] / 1e6:,.0f} | {edges:,} |"
+        f"{before / 1e6:,.0f}, {seen['client'] / 1e6:,.0f} | {(seen['client'] - before) / documents:,.0f} | "
+        f"{seen['worker'] / 1e6:,.0f} | {edges:,} |"
     )
+
+
+def own_bytes() -> int:
+    """Return the memory of this process that it shares with no other."""
+    return int(psutil.Process().memory_full_info().uss)
 
 
 def copies(data: Path, names: Sequence[str], scale: int, work: Path) -> Iterator[Path]:
@@ -118,12 +156,14 @@ def watched() -> Iterator[dict[str, float]]:
     before = sum(own.cpu_times()[:2])
 
     def sample() -> None:
-        while not ended.wait(0.5):
+        while not ended.wait(0.1):
             for process in [own, *own.children(recursive=True)]:
                 try:
                     spent[process.pid] = sum(process.cpu_times()[:2])
                     kind = "client" if process.pid == own.pid else "worker"
-                    seen[kind] = max(seen[kind], process.memory_full_info().pss)
+                    memory = process.memory_full_info()
+                    # What forked workers share counts for all of them.
+                    seen[kind] = max(seen[kind], memory.uss if kind == "client" else memory.pss)
                 except psutil.Error:
                     continue
 

@@ -14,7 +14,6 @@ import argparse
 import json
 import random
 import re
-import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from language import documents, rows
+from measuring import documents, rows, speed
 
 from corpus_gov.signals import perplexity, quality, structure
 
@@ -113,13 +112,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     data = parser.parse_args().data
     real = messages(data / "03_harmful_text")
-    recalls = {}
+    recalls: dict[str, float] = {}
     print("| texts | damage | number | found | by |\n|---|---|---|---|---|")
     for group in CLEAN:
         halves, raw = pieces(data / "bench", group), pieces(data / "bench", group, articles=False)
         recalls |= generated(group, halves, raw, real)
     degraded(data)
-    speed(data / "bench")
+    speed(
+        data / "bench",
+        {
+            "structure": lambda batch: structure.measure(batch, {}),
+            "perplexity": lambda batch: perplexity.measure(batch, {}),
+        },
+    )
     for name, floor in FLOORS.items():
         assert recalls[name] >= floor, (name, recalls[name], floor)
 
@@ -130,7 +135,8 @@ def main() -> None:
 def pieces(bench: Path, group: str, *, articles: bool = True) -> tuple[list[str], list[str]]:
     """Cut documents to pieces at line ends: two halves, of other documents; articles are lines of running text."""
     source, number = CLEAN[group]
-    table, halves = pq.read_table(bench / f"{group[:2]}.parquet", columns=["source", "text"]), ([], [])
+    table = pq.read_table(bench / f"{group[:2]}.parquet", columns=["source", "text"])
+    halves: tuple[list[str], list[str]] = ([], [])
     texts = [
         text for text in table.filter(pc.equal(table["source"], source))["text"].to_pylist() if len(text) > LENGTHS[0]
     ]
@@ -316,26 +322,6 @@ def seeds(folder: Path, limits: dict[str, int]) -> None:
         ]
         print(f"| {note['id']} | {note['verdict']} | {', '.join(beyond)} |")
     print("\nlimits: " + ", ".join(f"{name} {limit}" for name, limit in limits.items()))
-
-
-def speed(bench: Path, runs: int = 5) -> None:
-    """Print MB/s of both families on one core, medians of CPU time."""
-    print("\n| texts | MB | structure, MB/s per core | perplexity, MB/s per core |\n|---|---|---|---|")
-    for name in ("zh", "en"):
-        table = pq.read_table(bench / f"{name}.parquet", columns=["text"]).slice(0, 20_000)
-        batches = [documents(table["text"][at : at + 2_000].to_pylist()) for at in range(0, len(table), 2_000)]
-        size = sum(batch.column("text").nbytes for batch in batches) / 1e6
-        cells = []
-        for family in (structure, perplexity):
-            family.measure(batches[0], {})
-            seconds = []
-            for _ in range(runs):
-                started = time.process_time()
-                for batch in batches:
-                    family.measure(batch, {})
-                seconds.append(time.process_time() - started)
-            cells.append(f"{size / float(np.median(seconds)):.0f}")
-        print(f"| {name} | {size:.0f} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 Only texts that a shipped model may be made of are read: three published sets whose licences permit it (COLDataset,
 Apache-2.0; Davidson et al., MIT; SMS Spam Collection, CC BY 4.0), what stands in the standard library of the running
-Python (PSF-2.0), and texts of this project. The same texts give the same bytes. An operator who has better texts gives
---texts, a file of JSON lines with a `text`, in place of all that (corpus_gov/signals/models/README.md).
+Python (PSF-2.0), and texts that training/ writes. The same texts give the same bytes. An operator who has better ones
+gives --texts, a file of JSON lines with a `text`, in place of all that (corpus_gov/signals/models/README.md).
 """
 
 import argparse
@@ -29,7 +29,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 import yaml
-from language import rows
+from measuring import rows
 
 from corpus_gov.kernels import clauses, ngrams, scripts
 
@@ -46,7 +46,6 @@ WRITE_SEED = 7
 SKIPPED = {"test", "tests", "idle_test", "site-packages", "encodings", "ensurepip"}
 """Folders of the standard library that are not read: tests, tables, and what others wrote."""
 COMMENT_LINES = re.compile(r"(?:^[ \t]*#.*\n){3,}", re.MULTILINE)
-FENCED = re.compile(r"```.*?```", re.DOTALL)
 ADDRESSES = re.compile(r"\S*(?:@|://)\S*")
 """Addresses and names of accounts: of persons, and of no use to a model."""
 
@@ -58,7 +57,9 @@ LEAST_ENGLISH = 500
 HELD_OUT = 20
 """Every so-many-th text is not trained on, and measured on."""
 
-EPOCHS, RATE, DECAY = 4, 0.08, 1e-5
+EPOCHS, AVERAGED, RATE, DECAY = 8, 5, 0.08, 1e-5
+"""Weights are the mean of those after each of the last so many epochs: those of one depend on the order of texts.
+Chosen by the texts held out."""
 UNIT = 16
 """Weights are kept in sixteenths."""
 
@@ -105,8 +106,8 @@ def chosen(data: Path) -> list[str]:
     """Read the texts of the shipped models, in a fixed order: sources in turns, so that a limit meets all of them."""
     print(f"standard library of Python {platform.python_version()}")
     sources = [comments(data / PUBLISHED, name, number) for name, number in COMMENTS.items()]
-    sources += [library(), own("zh"), own("en"), documentation()]
-    for name, source in zip((*COMMENTS, "library", "own_zh", "own_en", "documentation"), sources, strict=True):
+    sources += [library(), own("zh"), own("en")]
+    for name, source in zip((*COMMENTS, "library", "own_zh", "own_en"), sources, strict=True):
         print(f"{name}: {len(source):,} texts, {sum(map(len, source)):,} characters")
         random.Random(SEED).shuffle(source)
     return [text for turn in zip_longest(*sources) for text in turn if text]
@@ -134,15 +135,6 @@ def own(language: str) -> list[str]:
 def together(texts: Sequence[str]) -> list[str]:
     """Put short texts together."""
     return ["\n".join(texts[at : at + TOGETHER]) for at in range(0, len(texts), TOGETHER)]
-
-
-def documentation() -> list[str]:
-    """Read this project's documentation, without code and tables."""
-    found = []
-    for path in [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]:
-        lines = FENCED.sub("", path.read_text(encoding="utf-8")).split("\n")
-        found += pieces("\n".join(line for line in lines if not line.startswith("|")))
-    return found
 
 
 def library() -> list[str]:
@@ -201,9 +193,12 @@ def boundaries(texts: Sequence[str]) -> np.ndarray:
     read = [text for text in texts if is_chinese(text)] + english
     _, features = clauses.boundaries(*scripts.read_only(pa.array(read, pa.large_string())))
     weights, generator = np.zeros(1 << clauses.BITS), np.random.default_rng(SEED)
+    total = np.zeros_like(weights)
     for epoch in range(EPOCHS):
         rank(features, weights, generator.permutation(len(features)), RATE / (1 + epoch))
-    return np.clip(np.rint(UNIT * weights), -127, 127).astype(np.int8)
+        if epoch >= EPOCHS - AVERAGED:
+            total += weights
+    return np.clip(np.rint(UNIT * total / AVERAGED), -127, 127).astype(np.int8)
 
 
 @numba.njit
@@ -301,7 +296,7 @@ def fold(texts: Sequence[str]) -> np.ndarray:
 
 def steps(probability: np.ndarray) -> np.ndarray:
     """Probabilities as steps of -log2, at most 255."""
-    found = np.clip(np.rint(-ngrams.STEPS * np.log2(np.maximum(probability, 1e-9))), 0, 255)
+    found: np.ndarray = np.clip(np.rint(-ngrams.STEPS * np.log2(np.maximum(probability, 1e-9))), 0, 255)
     return found.astype(np.uint8)
 
 

@@ -26,7 +26,13 @@ POLICY_CHANGED: Final = "policy_changed"
 """Another policy is in force; subject: its digest."""
 
 OVERRIDES_CHANGED: Final = "overrides_changed"
-"""Reviews that came, changed or went; a person's own entry is `override_given`."""
+"""Reviews that came, changed or went by other ways than the two below."""
+
+OVERRIDE_GIVEN: Final = "override_given"
+"""A person's own entry for a review; subject: the review."""
+
+OVERRIDE_WITHDRAWN: Final = "override_withdrawn"
+"""The entry by which a review was taken back; subject: the review; data: `removed`, its name."""
 
 SUPPRESSION_CHANGED: Final = "suppression_changed"
 """Suppression lists that came, changed or went."""
@@ -90,10 +96,11 @@ def last_stated(entries: Iterable[Entry]) -> dict[str, dict[str, str]]:
     """Return, for each of STATES, the digests by name that the entries leave in force."""
     found: dict[str, dict[str, str]] = {kind: {} for kind in STATES}
     for entry in entries:
-        if entry.type in found:
+        kind = OVERRIDES_CHANGED if entry.type in {OVERRIDE_GIVEN, OVERRIDE_WITHDRAWN} else entry.type
+        if kind in found:
             gone = set(entry.data.get("removed", ()))
-            kept = {name: digest for name, digest in found[entry.type].items() if name not in gone}
-            found[entry.type] = kept | dict(entry.subject)
+            stated = {**found[kind], **entry.subject}
+            found[kind] = {name: digest for name, digest in stated.items() if name not in gone}
     return found
 
 

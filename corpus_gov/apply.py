@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import IntegrityError, RuleError, SchemaError
-from corpus_gov.kernels.digests import prefixed, values
+from corpus_gov.kernels.columns import hex_digits
+from corpus_gov.kernels.digests import values
 from corpus_gov.rules import Rule
 from corpus_gov.schemas import CLEAN
 
@@ -28,8 +29,8 @@ RELEASED: Final = ("keep", "redact")
 EDITED: Final = ("uri", "title", "text")
 """Columns of a released document that hold text, in the order that `released_digest` covers them."""
 
-CLEANED: Final = pa.schema([column for column in CLEAN if column.name not in ("language", "licence")])
-"""What `apply` returns: CLEAN without the two columns that come from signals and screens."""
+CLEANED: Final = pa.schema([column for column in CLEAN if column.name not in ("language", "licence", "attribution")])
+"""What `apply` returns: CLEAN without the columns that come from signals and screens."""
 
 Span = tuple[int, int, str]
 """First code point, one past the last, rule id."""
@@ -113,6 +114,16 @@ def redact(column: pa.Array, doc_ids: pa.Array, findings: pa.Table, rules: Mappi
     return pc.replace_with_mask(column, pa.array(edited), pa.array(values, column.type))
 
 
+def replaced(text: str, spans: Iterable[Span], rules: Mapping[str, Rule]) -> str:
+    """Replace spans of one value by placeholders, as `redact` does with a column.
+
+    Raises:
+        RuleError: the rule of a span is not in force or has no placeholder.
+    """
+    found = sorted(spans)
+    return "".join(_splice(text, _edits(found, rules), {rule: _placeholder(rule, rules) for _, _, rule in found}))
+
+
 def released_digests(uri: pa.Array, title: pa.Array, text: pa.Array) -> pa.Array:
     """Digest what is released of each document: SHA-256 over length-prefixed uri, title and text, null as empty.
 
@@ -127,10 +138,14 @@ def released_digests(uri: pa.Array, title: pa.Array, text: pa.Array) -> pa.Array
     digests = []
     for head, name, body in zip(*(values(column) for column in (uri, title, text)), strict=True):
         # The bytes of prefixed(uri, title, text) without a copy of the text.
-        digest = sha256(prefixed(head, name) + len(body).to_bytes(8, "big"))
+        digest = sha256(b"".join((_size(head), head, _size(name), name, _size(body))))
         digest.update(body)
-        digests.append(digest.hexdigest())
-    return pa.array(digests, pa.string())
+        digests.append(digest.digest())
+    return hex_digits(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, sha256().digest_size))
+
+
+def _size(value: memoryview) -> bytes:
+    return len(value).to_bytes(8, "big")
 
 
 def locate(doc_ids: pa.Array, wanted: pa.Array | pa.ChunkedArray) -> list[int]:

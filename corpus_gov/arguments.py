@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from corpus_gov.errors import ConfigError
+from corpus_gov.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +103,20 @@ def file(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{what} {str(path)!r}: {error.strerror}; expected a file that can be read") from error
+
+
+def write(path: Path, data: bytes, what: str) -> None:
+    """Write a file that the command line names; StoreError where it cannot be written.
+
+    Args:
+        path: of the file.
+        data: its content.
+        what: the option, for messages.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{str(path)!r}: {error.strerror}; give another file with {what}") from error
 
 
 def vkey(text: str | None) -> str | None:

@@ -1,17 +1,17 @@
-"""Findings that rest on more than their shard: repeated lines, reference sets, the suppression list.
+"""Findings that rest on more than their shard: repeated lines, bursts, reference sets, the suppression list.
 
 `names` plans them and `build` builds what is missing; judging and applying read them beside those of the screens.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpus_gov import references
+from corpus_gov import grouping, references
 from corpus_gov.engine import Engine
 from corpus_gov.intake import Clock
-from corpus_gov.stages import Shard, comparing, repeating
+from corpus_gov.stages import Shard, bursting, comparing, repeating
 from corpus_gov.stages.comparing import Asked
 from corpus_gov.workspace import Workspace
 
@@ -27,23 +27,47 @@ def names(workspace: Workspace, shards: Sequence[Shard]) -> dict[str, dict[str, 
     """
     context, asked = workspace.context(), _asked(workspace)
     repeated = repeating.finding_names(context, shards)
+    planted = bursting.finding_names(context, shards, grouping.versions(context))
     return {
         shard.ref: {
             **({repeating.KIND: repeated[shard.ref]} if repeated else {}),
+            **({bursting.KIND: planted[shard.ref]} if planted else {}),
             **comparing.finding_names(context, shard, asked),
         }
         for shard in shards
     }
 
 
-def build(workspace: Workspace, engine: Engine, shards: Sequence[Shard], clock: Clock | None = None) -> None:
-    """Build the findings of `names` that are missing; errors as there, and where a set cannot be read."""
+def build(
+    workspace: Workspace,
+    engine: Engine,
+    shards: Sequence[Shard],
+    clusters: str | None,
+    oldest: Callable[[], str | None],
+    clock: Clock | None = None,
+) -> None:
+    """Build the findings of `names` that are missing; errors as there, and where a set cannot be read.
+
+    Args:
+        workspace: open.
+        engine: running.
+        shards: all of them.
+        clusters: of `grouping.relate`.
+        oldest: returns what says when repeated documents were captured first; called where bursts are looked for.
+        clock: told how long each step took, and what was built again.
+    """
     context = workspace.context()
     documents, text_bytes = sum(s.documents for s in shards), sum(s.text_bytes for s in shards)
     started = time.perf_counter()
     rebuilt = repeating.build(engine, context, shards)
     if clock:
         clock.time("lines", started, documents, text_bytes)
+    started = time.perf_counter()
+    if context.concern(bursting.SCREEN).rules:
+        clustered = bursting.Clustered(clusters, oldest(), tuple(grouping.versions(context)))
+        rebuilt += bursting.build(engine, context, shards, clustered)
+        if clock:
+            clock.time("bursts", started, documents, text_bytes)
     started = time.perf_counter()
     rebuilt += comparing.build(engine, context, shards, _asked(workspace))
     if clock:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from corpus_gov import arguments, errors, proofcli, rulescli, terminal
+from corpus_gov import arguments, errors, terminal
 from corpus_gov.arguments import AsOf, Folder, Json, Key, Known, Memory, PolicyName, Rules, Scheduler, Workers
+from corpus_gov.commands import actors, assess, handovers, ledger, optouts, overrides, proofs, rules, sources
 from corpus_gov.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -48,7 +49,14 @@ app = typer.Typer(
     "6 a gate's expectation, 7 an alarm.",
 )
 
-app.add_typer(rulescli.app, name="rules")
+app.add_typer(actors.app, name="actor")
+app.add_typer(actors.keys_app, name="keys")
+app.add_typer(handovers.app, name="handover")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(overrides.app, name="override")
+app.add_typer(assess.app, name="assess")
+app.add_typer(rules.app, name="rules")
+app.add_typer(sources.app, name="source")
 
 
 def main() -> None:
@@ -194,7 +202,7 @@ def status(folder: Folder, as_json: Json = False) -> None:
         "workspace": str(folder),
         "name": workspace.settings.name,
         "policy": workspace.settings.policy,
-        "sources": {source: dossier.status(today) for source, dossier in workspace.dossiers.items()},
+        "sources": {source: one["status"] for source, one in workspace.source_facts(today).items()},
         "captures": _captured(workspace),
         "superseded": sum(workspace.superseded().values()),
         "waiting": intake.waiting(workspace),
@@ -204,6 +212,8 @@ def status(folder: Folder, as_json: Json = False) -> None:
              "dispositions": run["counts"]["dispositions"], "provisional": run["provisional"]}
             for name, run in releases
         ],
+        "items": releases[-1][1]["counts"].get("items", {}) if releases else {},
+        "overrides": releases[-1][1].get("overrides", {}) if releases else {},
     }  # fmt: skip
     if as_json:
         return print_json(facts)
@@ -275,6 +285,24 @@ def find_person(
 
 
 @app.command()
+def whose(
+    folder: Folder,
+    name: Annotated[str, typer.Argument(metavar="HOST|URL", help="Host, with all below it, or an address.")],
+    release: Annotated[
+        list[str] | None, typer.Option(help="Release to look in, may be repeated; all by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List everything that is held from a rightsholder's host or address, with its states, release by release."""
+    from corpus_gov import holdings  # noqa: PLC0415
+
+    facts = holdings.whose(_open(folder), name, release)
+    if as_json:
+        return print_json(facts)
+    return say("\n".join(holdings.lines(facts)))
+
+
+@app.command()
 def diff(
     folder: Folder,
     old: Annotated[str, typer.Argument(metavar="R1", help="Earlier release.")],
@@ -299,6 +327,8 @@ def verify(
     release: Annotated[str | None, typer.Option(help="Release to verify; the newest by default.")] = None,
     known: Known = None,
     key: Key = None,
+    shard: Annotated[str | None, typer.Option("--shard", help="Only this shard's rows and clean documents.")] = None,
+    document: Annotated[str | None, typer.Option("--document", help="Only this document.")] = None,
     as_json: Json = False,
 ) -> None:
     """Check a release offline: signatures, digests, leaves, counts. Exit code 5 where something does not hold."""
@@ -308,14 +338,21 @@ def verify(
     from corpus_gov.store import open_store  # noqa: PLC0415
 
     checkpoints = [arguments.file(path, "--known") for path in known or []]
-    report = releases.verify(open_store(str(folder)), release, arguments.vkey(key), checkpoints)
+    store, public = open_store(str(folder)), arguments.vkey(key)
+    if shard or document:
+        from corpus_gov import partial  # noqa: PLC0415
+
+        report = partial.verify_part(store, release, public, checkpoints, shard=shard, doc_id=document)
+    else:
+        report = releases.verify(store, release, public, checkpoints)
     if as_json:
         return print_json(asdict(report))
     return terminal.verified(report)
 
 
-app.command("prove")(proofcli.prove)
-app.command("verify-proof")(proofcli.verify_proof)
+app.command("prove")(proofs.prove)
+app.command("verify-proof")(proofs.verify_proof)
+app.command("optout-check")(optouts.optout_check)
 
 
 @app.command()

@@ -423,9 +423,6 @@ def _heads(column: "pa.ChunkedArray") -> Any:
     """Read the first 8 hex digits of every value as a number, uint64."""
     import numpy as np  # noqa: PLC0415
 
-    from corpus_gov.kernels.columns import buffers  # noqa: PLC0415 - numba
+    from corpus_gov.kernels.columns import hex_bytes  # noqa: PLC0415 - numba
 
-    data, offsets = buffers(column)
-    digits = data[offsets[:-1, None] + np.arange(8)].astype(np.uint64)
-    nibbles = np.where(digits >= ord("a"), digits - (ord("a") - 10), digits - ord("0"))
-    return nibbles @ (np.uint64(16) ** np.arange(7, -1, -1, dtype=np.uint64))
+    return hex_bytes(column, 4).view(">u4").reshape(-1).astype(np.uint64)

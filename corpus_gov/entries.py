@@ -19,6 +19,9 @@ ENTRY_TYPE: Final = "application/vnd.corpus-gov.entry+json"
 KEY_ADDED: Final = "key_added"
 """Type of the entry that registers a key; data: {"vkey": text form}. The first one is the pipeline's own."""
 
+KEY_ROTATED: Final = "key_rotated"
+"""Type of the entry by which the pipeline takes another key; data: {"before", "vkey"}, text forms, signed by both."""
+
 PIPELINE: Final = "pipeline"
 """The actor that is the pipeline itself, whatever its key is called."""
 
@@ -98,6 +101,26 @@ class Entry:
             )
         return cls(**value)
 
+    @classmethod
+    def shown(cls, value: Any, kind: str, where: str) -> "Entry":
+        """Read an entry that a proof shows, wherever in its log it stands.
+
+        Args:
+            value: its JSON.
+            kind: the type that it must have.
+            where: for messages.
+
+        Raises:
+            IntegrityError: it is none of this type.
+        """
+        index, origin = (value.get("index"), value.get("origin")) if isinstance(value, dict) else (None, None)
+        if type(index) is not int or not isinstance(origin, str):
+            raise IntegrityError(f"{where}: entry without origin and index; it was changed")
+        entry = cls.parse(canonical(value), origin, index, where)
+        if entry.type != kind:
+            raise IntegrityError(f"{where}: the entry is {entry.type!r}, expected {kind!r}; it was changed")
+        return entry
+
     def verify(self, keys: Mapping[str, Verifier], pipeline: Verifier, where: str) -> None:
         """Check every signature.
 
@@ -117,13 +140,24 @@ class Entry:
             keys[reference].verify(decode_base64(signature, where), self._message(), where)
 
     def added_key(self, where: str) -> Verifier:
-        """Return the key that a KEY_ADDED entry registers.
+        """Return the key that a KEY_ADDED or KEY_ROTATED entry registers.
 
         Raises:
             IntegrityError: it holds none.
         """
+        return self._key("vkey", where)
+
+    def replaced_key(self, where: str) -> Verifier:
+        """Return the key that a KEY_ROTATED entry takes out of use.
+
+        Raises:
+            IntegrityError: it holds none.
+        """
+        return self._key("before", where)
+
+    def _key(self, name: str, where: str) -> Verifier:
         try:
-            return Verifier.parse(str(self.data.get("vkey")))
+            return Verifier.parse(str(self.data.get(name)))
         except ConfigError as error:
             raise IntegrityError(f"{where}: registers no readable key; it was not written by corpus_gov") from error
 

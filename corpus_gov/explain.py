@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from corpus_gov import artefacts, thresholds
+from corpus_gov import artefacts, holdings, thresholds
+from corpus_gov.described import SOURCES, described
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.facts import MADE_OF
+from corpus_gov.published import statement_of
 from corpus_gov.schemas import SCALE
 from corpus_gov.stages import Shard, read_shard
 from corpus_gov.store import Store
@@ -29,7 +29,8 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
     Returns:
         manifest (the row), captures (file, offset, length of every record that held it), source (dossier),
         findings (masked), clauses (each clause of the policy with the values it looked at, whether it fired, and
-        its thresholds: crossed, near within a tenth, clear or unknown), edits (what the cleaned text changed),
+        its thresholds: crossed, near within a tenth, clear or unknown), optouts (what host and page said of re-use),
+        edits (what the cleaned text changed), chain (capture, document, clean document, with the digests between them),
         relatives (its duplicate cluster), edges (verified relations of its text to others: kind, similarity, the
         other document and which way it goes). No text of the document, and no personal value.
 
@@ -46,15 +47,17 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
     captures = [
         capture
         for shard in (home, *others)
-        for capture in _rows(read_shard(store, shard, "captures"), pc.field("doc_id") == row["doc_id"])
+        for capture in _rows(read_shard(store, shard, "captures"), doc_id=row["doc_id"])
     ]
     return {
         "release": release.name,
         "manifest": row,
         "source": dossier.model_dump(mode="json", exclude_none=True) if dossier else None,
         "captures": captures,
+        "chain": holdings.chain(row, captures, home, release.name, statement_of(store, release.name)),
         "findings": [finding for found in findings.values() for finding in found],
         "clauses": _clauses(run, row, _measured(store, run, home, "signals", row["doc_id"]), _made_of(store, run, row)),
+        "optouts": _statements(store, run, home, row["doc_id"]),
         "edits": _edits(run, row, [finding for found in findings.values() for finding in found]),
         "relatives": _relatives(release, row),
         "edges": _edges(store, run, row["doc_id"]),
@@ -62,16 +65,17 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
 
 
 def _row(release: Release, doc_id: str) -> dict[str, Any]:
-    which, found, holder = pc.starts_with(pc.field("doc_id"), doc_id.lower()), 0, b""
+    found, holder, whole = 0, b"", ""
     for data in _manifest(release):
         # Few letters may begin many documents: they are counted before a row is read.
-        if n := pq.read_table(pa.BufferReader(data), columns=["doc_id"], filters=which).num_rows:
-            found, holder = found + n, data
+        ids = artefacts.decode(data, ["doc_id"])["doc_id"]
+        if len(ids := ids.filter(pc.starts_with(ids, doc_id.lower()))):
+            found, holder, whole = found + len(ids), data, ids[0].as_py()
     if found != 1:
         raise ConfigError(
             f"{release.name}: {found} documents begin with {doc_id!r}, expected one; give more of the doc_id"
         )
-    return _rows(holder, which)[0]
+    return _rows(holder, doc_id=whole)[0]
 
 
 def _manifest(release: Release) -> Iterator[bytes]:
@@ -81,10 +85,11 @@ def _manifest(release: Release) -> Iterator[bytes]:
             yield release.workspace.store.read(name)
 
 
-def _rows(data: bytes, which: pc.Expression, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    """Read some rows of a Parquet file; row groups whose statistics rule them out are not decoded."""
-    table = pq.read_table(pa.BufferReader(data), columns=columns, filters=which)
-    rows: list[dict[str, Any]] = table.to_pylist()
+def _rows(data: bytes, columns: list[str] | None = None, **wanted: str) -> list[dict[str, Any]]:
+    """Read the rows of a Parquet file that have the wanted value in any of the named columns."""
+    rows: list[dict[str, Any]] = artefacts.chosen(
+        data, {name: [one] for name, one in wanted.items()}, columns
+    ).to_pylist()
     return rows
 
 
@@ -112,7 +117,7 @@ def _measured(
     """Read a document's rows of the shard's artefacts of a family, by the part of their kind after the dot."""
     names = run["artefacts"].get(shard.ref, {})
     return {
-        kind.partition(".")[2]: _rows(artefacts.read(store, name), pc.field("doc_id") == doc_id)
+        kind.partition(".")[2]: _rows(artefacts.read(store, name), doc_id=doc_id)
         for kind, name in sorted(names.items())
         if kind.startswith(f"{family}.")
     }
@@ -132,7 +137,8 @@ def _clauses(
             values |= {f"{family}.{name}": _scaled(family, name, value) for name, value in measured.items()}
     values |= {f"rights.{key}": row[f"rights_{key}"] for key in ("state", "basis", "licence", "conflict")}
     values |= made_of
-    values |= {"optout.state": row["optout_state"], "n_chars": values.get("quality.n_chars")}
+    values |= {"optout.state": row["optout_state"], "aigc.state": row["aigc_state"]}
+    values |= {"n_chars": values.get("quality.n_chars")}
     return [
         {
             "clause": clause["id"],
@@ -142,6 +148,7 @@ def _clauses(
             "values": {name: values[name] for name in clause["columns"] if name in values},
             "thresholds": [
                 {"column": one.column, "sign": one.sign, "limit": one.limit, "state": one.state(values[one.column])}
+                | _meaning(one.column)
                 for one in thresholds.find(clause["when"])
                 if one.column in values
             ],
@@ -151,17 +158,31 @@ def _clauses(
     ]
 
 
+def _meaning(column: str) -> dict[str, Any]:
+    """Say what a signal is, and in what unit; nothing of other facts."""
+    family, _, name = column.partition(".")
+    if family not in SOURCES:
+        return {}
+    found = described(family)[name]
+    return {"unit": found.unit, "description": found.description, "source": found.source}
+
+
 def _made_of(store: Store, run: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """Return of which documents it is made, as a policy reads it."""
-    name = run.get("relations", {}).get("made_of")
+    name = run["artefacts"].get(row["shard"], {}).get("told")
     if name is None:
         return {}
-    found = _rows(artefacts.read(store, name), pc.field("doc_id") == row["doc_id"]) or [{}]
+    found = _rows(artefacts.read(store, name), doc_id=row["doc_id"]) or [{}]
     return {
         f"{struct}.{key}": value
         for struct, share, other, which in MADE_OF
         for key, value in (("share", (found[0].get(share) or 0) / SCALE), (which, found[0].get(other)))
     }
+
+
+def _statements(store: Store, run: Mapping[str, Any], shard: Shard, doc_id: str) -> list[dict[str, Any]]:
+    """Return what hosts and pages said of the document, protocol by protocol."""
+    return _measured(store, run, shard, "statements", doc_id).get("optout", [])
 
 
 def _scaled(family: str, column: str, value: Any) -> Any:
@@ -198,21 +219,17 @@ def _relatives(release: Release, row: Mapping[str, Any]) -> list[dict[str, Any]]
     if row["cluster_id"] is None:
         return []
     columns = ["doc_id", "uri", "disposition", "cluster_id", "representative_id"]
-    which = (pc.field("cluster_id") == row["cluster_id"]) & (pc.field("doc_id") != row["doc_id"])
-    return [other for data in _manifest(release) for other in _rows(data, which, columns)]
+    found = (one for data in _manifest(release) for one in _rows(data, columns, cluster_id=row["cluster_id"]))
+    return [other for other in found if other["doc_id"] != row["doc_id"]]
 
 
 def _edges(store: Store, run: Mapping[str, Any], doc_id: str) -> list[dict[str, Any]]:
     """List the edges of a document, and those of the copy that stands for its text."""
-    name = run.get("relations", {}).get("edges")
-    if name is None:
-        return []
-    data = artefacts.read(store, name)
-    own = _rows(data, (pc.field("a") == doc_id) | (pc.field("b") == doc_id))
+    own = _edges_of(store, run, doc_id)
     # Of documents with one text, the smallest has the edges of all.
     heads = {edge["a"] for edge in own if edge["kind"] == "exact" and edge["b"] == doc_id}
     for head in sorted(heads):
-        of_head = _rows(data, ((pc.field("a") == head) | (pc.field("b") == head)) & (pc.field("kind") != "exact"))
+        of_head = [edge for edge in _edges_of(store, run, head) if edge["kind"] != "exact"]
         own += [{side: doc_id if edge[side] == head else edge[side] for side in ("a", "b")} | {
             "kind": edge["kind"], "similarity": edge["similarity"]} for edge in of_head]  # fmt: skip
     ways = {("contained", True): "is inside", ("contained", False): "holds",
@@ -228,6 +245,12 @@ def _edges(store: Store, run: Mapping[str, Any], doc_id: str) -> list[dict[str, 
     ]
 
 
+def _edges_of(store: Store, run: Mapping[str, Any], doc_id: str) -> list[dict[str, Any]]:
+    """Read the edges with a document at either end, a range at a time."""
+    names = run.get("relations", {}).get("edges", ())
+    return [edge for name in names for edge in _rows(artefacts.read(store, name), a=doc_id, b=doc_id)]
+
+
 def _place(capture: Mapping[str, Any]) -> str:
     """Say where in its file a record lies, in the terms of the format."""
     if capture["record_type"] == "row":
@@ -235,6 +258,16 @@ def _place(capture: Mapping[str, Any]) -> str:
     place = f"bytes {capture['record_offset']}+{capture['record_length']}"
     compressed = capture["record_type"] in {"line", "file"} and capture["record_file"].lower().endswith(COMPRESSED)
     return f"{place} of the decompressed stream" if compressed else place
+
+
+def in_words(said: Mapping[str, Any]) -> str:
+    """Render one statement about re-use."""
+    terms = f", terms at {said['condition']}" if said["condition"] else ""
+    words = f" ({said['said']})" if said["said"] else ""
+    return (
+        f"{said['protocol']} in {said['place']} for the {said['scope']}: {said['use']} {said['value']}{words}{terms}; "
+        f"sha256 {said['digest'][:16]}…, {said['fetched_at'] or 'time unknown'}"
+    )
 
 
 def lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -253,19 +286,12 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"  text       sha256 {row['text_digest']}, by {row['extractor']}, language {row['language']}"
     yield (
         f"  rights     {row['rights_state']}, licence {row['rights_licence'] or '-'}, "
-        f"basis {row['rights_basis'] or '-'}; opt-out {row['optout_state']}"
+        f"basis {row['rights_basis'] or '-'}; opt-out {row['optout_state']}; AI label {row['aigc_state']}"
     )
+    yield from holdings.evidence_lines(row)
     yield f"  screened   {', '.join(pack.split(':')[0] for pack in row['screened'])}"
     yield f"  decided    by {row['actor']} under policy {row['policy_digest'][:16]}…"
-    for reason in row["reasons"]:
-        legal = f"{reason['category']} {reason['legal']}".rstrip()
-        yield f"  reason     {reason['code']} -> {reason['disposition']} {legal}"
-    if row["representative_id"]:
-        yield f"  duplicate  of {row['representative_id']}, similarity {row['edge_similarity'] / 10_000:.4f}"
-    for other in facts["relatives"]:
-        yield f"  relative   {other['doc_id']} {other['disposition']} {other['uri']}"
-    for edge in facts["edges"]:
-        yield f"  edge       {edge['kind']} {edge['similarity'] / 10_000:.4f}: {edge['way']} {edge['other']}"
+    yield from _decided(facts)
     for finding in facts["findings"]:
         value = finding["masked"] or finding["note"] or ""
         yield (
@@ -282,3 +308,18 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {mark}     {clause['clause']}: {when}" + (f"   [{values}]" if values else "")
     if row["released_digest"]:
         yield f"  released   sha256 {row['released_digest']}"
+
+
+def _decided(facts: Mapping[str, Any]) -> Iterator[str]:
+    row = facts["manifest"]
+    for reason in row["reasons"]:
+        legal = f"{reason['category']} {reason['legal']}".rstrip()
+        yield f"  reason     {reason['code']} -> {reason['disposition']} {legal}"
+    if row["representative_id"]:
+        yield f"  duplicate  of {row['representative_id']}, similarity {row['edge_similarity'] / 10_000:.4f}"
+    for other in facts["relatives"]:
+        yield f"  relative   {other['doc_id']} {other['disposition']} {other['uri']}"
+    for edge in facts["edges"]:
+        yield f"  edge       {edge['kind']} {edge['similarity'] / 10_000:.4f}: {edge['way']} {edge['other']}"
+    for said in facts["optouts"]:
+        yield f"  opt-out    {in_words(said)}"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import duckdb
@@ -123,16 +123,22 @@ def evaluate(expressions: Sequence[Expression], table: pa.Table, kind: str = "tr
         _check_columns(expression, known)
     flat = _flat(table, (name for expression in expressions for name in expression.columns))
     with _connection() as connection:
-        # Types are checked without rows first, so that such a message cannot hold a value from the table.
-        connection.register("facts", flat.slice(0, 0))
-        _check_types(connection, expressions, kind)
-        connection.unregister("facts")
+        _check(tuple(expressions), flat.schema, kind)
         connection.register("facts", flat)
         try:
             result = _select(connection, expressions)
         except duckdb.Error:
             raise _culprit(connection, expressions) from None
     return [column.combine_chunks() for column in result.columns]
+
+
+# A policy is the same for all shards of a run, and looking at its clauses takes as long as computing them.
+@lru_cache(maxsize=32)
+def _check(expressions: tuple[Expression, ...], schema: pa.Schema, kind: str) -> None:
+    """Check types without rows, so that such a message cannot hold a value from the table."""
+    with _connection() as connection:
+        connection.register("facts", schema.empty_table())
+        _check_types(connection, expressions, kind)
 
 
 def _flat(table: pa.Table, names: Iterable[str]) -> pa.Table:

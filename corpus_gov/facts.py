@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import RuleError, SchemaError
+from corpus_gov.rights import EVIDENCE, OWNER, Terms, resolve, uses
 from corpus_gov.rules import Rule, RulePack
 from corpus_gov.schemas import SCALE, TIME
 
@@ -38,10 +39,6 @@ SOURCE: Final[Mapping[str, pa.DataType]] = {
 }
 """What the dossier says, readable as source.*."""
 
-PERMITTED: Final = "rights.permitted"
-CONDITIONAL: Final = "rights.conditional"
-FORBIDDEN: Final = "rights.forbidden"
-OWNER: Final = "rights.owner"
 MADE_OF: Final = (
     ("contained", "contained_share", "contained_in", "within"),
     ("spun", "spun_share", "spun_of", "of"),
@@ -52,13 +49,13 @@ document, name of that one."""
 PLAIN: Final = ("doc_id", "source_id", "fetched_at", "n_chars", "ip_risk")
 """Columns of FACTS that are no struct."""
 
-EVIDENCE: Final = (PERMITTED, CONDITIONAL, FORBIDDEN, OWNER)
-"""Categories of rights evidence; a finding's own category counts, since one rule can find several."""
-
 FAILED: Final = "screen.failed"
 """Rule and category of the finding that stands for a screen that failed on a document."""
 
-Columns = dict[str, dict[str, tuple[pa.Field, pa.Array]]]
+Fields = dict[str, tuple[pa.Field, pa.Array]]
+"""Field and values by name."""
+
+Columns = dict[str, Fields]
 """Struct name → field name → field and values."""
 
 
@@ -70,6 +67,7 @@ def facts(
     source: Mapping[str, Any],
     packs: Sequence[RulePack],
     made_of: pa.Table | None = None,
+    matrix: Sequence[Terms] = (),
 ) -> pa.Table:
     """Join what is known of the documents of one source.
 
@@ -87,11 +85,12 @@ def facts(
         packs: the rules in force.
         made_of: doc_id and the columns of MADE_OF; a document without a row is made of no other. None where nobody
             looked.
+        matrix: what each licence allows, as the policy says.
 
     Returns:
         n rows, in the order of `documents`: doc_id, source_id, fetched_at, n_chars, document, source, rights {state,
-        basis, licence, conflict}, ip_risk, optout {state, digest}, contained {share, within}, spun {share, of},
-        category, screen {failed}, one struct a signal family and rule prefix.
+        basis, licence, conflict, train, redistribute, commercial}, ip_risk, optout {state, digest}, contained {share,
+        within}, spun {share, of}, category, screen {failed}, one struct a signal family and rule prefix.
 
     Raises:
         SchemaError: signals or findings do not belong to these documents or rules.
@@ -111,9 +110,10 @@ def facts(
         columns[family] = _measures(family, table, ids)
     columns["category"] = _by_category(findings["category"], rows, rules, n)
     columns["screen"] = {"failed": _count("failed", _whole(pc.equal(findings["rule"], FAILED)), rows, n, ())}
-    columns["optout"] = _optouts(optouts, ids)
+    columns["optout"] = _optouts(optouts, ids, columns["category"])
+    columns["aigc"] = _aigc(columns, source, rules)
     columns |= _made_of(made_of, ids)
-    columns["rights"], ip_risk = _rights(findings, rows, columns, source, rules)
+    columns["rights"], ip_risk = _rights(findings, rows, columns, source, rules, matrix)
     _add_rules(columns, findings["rule"], rows, rules, n)
     given = (
         documents["doc_id"],
@@ -173,11 +173,44 @@ def _measures(family: str, table: pa.Table, ids: pa.Array) -> dict[str, tuple[pa
     return measures
 
 
-def _optouts(optouts: pa.Table, ids: pa.Array) -> dict[str, tuple[pa.Field, pa.Array]]:
+def _optouts(optouts: pa.Table, ids: pa.Array, category: Fields) -> Fields:
+    """Join what hosts and pages said with what the text itself says; by protocol where that is known."""
     place = pc.index_in(ids, value_set=_whole(optouts["doc_id"]).cast(ids.type))
     state = pc.fill_null(_whole(optouts["state"]).cast(pa.string()).take(place), "not_evaluated")
-    digest = _whole(optouts["digest"]).cast(pa.string()).take(place)
-    return {"state": (pa.field("state", pa.string()), state), "digest": (pa.field("digest", pa.string()), digest)}
+    said = {name: _whole(optouts[name]).cast(pa.string()).take(place) for name in optouts.column_names[1:]}
+    said["state"] = _with_text(state, category)
+    return {name: (pa.field(name, pa.string()), values) for name, values in said.items()}
+
+
+def _with_text(state: pa.Array, category: Fields) -> pa.Array:
+    """Let a manifest in the text refuse or limit its use: it can make the state stricter, and no milder."""
+    nothing = pa.repeat(pa.scalar(False), len(state))  # noqa: FBT003 - pyarrow's own signature
+    refused, limited = (
+        pc.greater(category[name][1], 0) if name in category else nothing
+        for name in ("optout.reserved", "optout.limited")
+    )
+    limited = pc.and_(limited, pc.invert(pc.is_in(state, value_set=pa.array(["denied", "unknown"]))))
+    cases = pa.StructArray.from_arrays([refused, limited], names=list("ab"))
+    return pc.case_when(cases, "denied", "conditional", state).cast(pa.string())
+
+
+def _aigc(columns: Columns, source: Mapping[str, Any], rules: Sequence[Rule]) -> Fields:
+    """Say what is known of machines as authors: a label comes before all else, and not looked at is not clean."""
+    counts, n = columns["category"], len(columns["screen"]["failed"][1])
+    labelled, suspected = (
+        pc.greater(counts[name][1], 0) if name in counts else pa.repeat(pa.scalar(False), n)  # noqa: FBT003
+        for name in ("aigc.labelled", "aigc.suspected")
+    )
+    declared = pa.repeat(pa.scalar(source.get("kind") == "synthetic"), n)
+    screened = any(rule.screen == "aigc" for rule in rules)
+    unseen = pc.or_(pc.greater(columns["screen"]["failed"][1], 0), pa.repeat(pa.scalar(not screened), n))
+    cases = pa.StructArray.from_arrays([labelled, declared, suspected, unseen], names=list("abcd"))
+    state = pc.case_when(cases, "labelled", "declared", "suspected", "not_screened", "none_found").cast(pa.string())
+    spoke = {"rules": ",".join(sorted(rule.name for rule in rules if rule.category in _AIGC))}
+    return {"state": (pa.field("state", pa.string(), metadata=spoke), state)}
+
+
+_AIGC: Final = ("aigc.labelled", "aigc.suspected")
 
 
 def _made_of(table: pa.Table | None, ids: pa.Array) -> Columns:
@@ -247,54 +280,35 @@ def _check_known(what: str, column: pa.ChunkedArray, known: set[str]) -> None:
 
 
 def _rights(
-    findings: pa.Table, rows: np.ndarray, columns: Columns, source: Mapping[str, Any], rules: Sequence[Rule]
+    findings: pa.Table,
+    rows: np.ndarray,
+    columns: Columns,
+    source: Mapping[str, Any],
+    rules: Sequence[Rule],
+    matrix: Sequence[Terms],
 ) -> tuple[dict[str, tuple[pa.Field, pa.Array]], pa.Array]:
     """Resolve licence evidence to a state, and say what it means for intellectual property.
 
     A claim of ownership neither permits nor forbids anything: it leaves the state `unknown`.
     """
-    seen = {name: pc.greater(columns["category"][name][1], 0) for name in EVIDENCE}
-    permitted, conditional, forbidden = seen[PERMITTED], seen[CONDITIONAL], seen[FORBIDDEN]
-    conflict = pc.and_(forbidden, pc.or_(permitted, conditional))
-    cases = pa.StructArray.from_arrays([conflict, forbidden, conditional, permitted], names=list("abcd"))
-    state = pc.case_when(cases, "conflicting", "forbidden", "conditional", "permitted", "unknown").cast(pa.string())
-    n = len(state)
-    # The stricter terms bind, so they name the licence where both are found.
-    licence = pc.coalesce(_note(findings, rows, CONDITIONAL, n), _note(findings, rows, PERMITTED, n))
-    rights = {"state": state, "basis": _constant("", source.get("basis"), pa.string(), n)[1]}
-    rights |= {"licence": licence, "conflict": conflict}
+    n = len(columns["screen"]["failed"][1])
+    found = resolve(findings, rows, n)
+    rights = {"state": found.state, "basis": _constant("", source.get("basis"), pa.string(), n)[1]}
+    rights |= {"licence": found.licence, "conflict": found.conflict, **uses(found, matrix)}
     screened = any(rule.screen == "licence" for rule in rules)
     failed = pc.greater(columns["screen"]["failed"][1], 0)
-    claimed = pc.and_(seen[OWNER], pc.invert(permitted))
-    banned = pc.or_(forbidden, pc.equal(columns["optout"]["state"][1], "denied"))
-    unclear = pc.or_(pc.or_(conditional, claimed), failed if screened else pa.array(np.ones(n, bool)))
+    banned = pc.is_in(found.state, value_set=pa.array(["forbidden", "conflicting"]))
+    banned = pc.or_(banned, pc.equal(columns["optout"]["state"][1], "denied"))
+    unclear = pc.or_(pc.or_(pc.equal(found.state, "conditional"), found.claimed), found.conflict)
+    unclear = pc.or_(unclear, failed if screened else pa.array(np.ones(n, bool)))
     # A signal that nobody evaluated may be a ban.
-    unclear = pc.or_(unclear, pc.equal(columns["optout"]["state"][1], "unknown"))
+    open_terms = pa.array(["unknown", "conditional"])
+    unclear = pc.or_(unclear, pc.is_in(columns["optout"]["state"][1], value_set=open_terms))
     cases = pa.StructArray.from_arrays([banned, unclear], names=list("ab"))
     ip_risk = pc.case_when(cases, "ban_on_reuse", "unknown", "none_found").cast(pa.string())
     # A claim of ownership does not move the state, so its rules do not speak for it.
-    spoke = {"rules": ",".join(sorted(rule.name for rule in rules if rule.category in EVIDENCE[:3]))}
+    spoke = {"rules": ",".join(sorted(r.name for r in rules if r.category in EVIDENCE and r.category != OWNER))}
     return {
         name: (pa.field(name, values.type, metadata=spoke if name != "basis" else None), values)
         for name, values in rights.items()
     }, ip_risk
-
-
-def _note(findings: pa.Table, rows: np.ndarray, category: str, n: int) -> pa.Array:
-    """Return the note of each document's strongest evidence of that category; ties by alphabet."""
-    mask = pc.and_(pc.equal(findings["category"], category), pc.is_valid(findings["note"]))
-    # A rule that is yes or no has no score and is as sure as a score can be.
-    evidence = pa.table(
-        {
-            "row": pa.array(rows),
-            "score": pc.fill_null(findings["score"], SCALE),
-            "note": findings["note"],
-        }
-    ).filter(mask)
-    evidence = evidence.sort_by([("row", "ascending"), ("score", "descending"), ("note", "ascending")])
-    at = np.asarray(_whole(evidence["row"]))
-    first = np.ones(len(at), bool)
-    first[1:] = at[1:] != at[:-1]
-    place = np.full(n, -1, np.int64)
-    place[at[first]] = np.flatnonzero(first)
-    return _whole(evidence["note"]).cast(pa.string()).take(pa.array(place, mask=place < 0))

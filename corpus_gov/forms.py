@@ -54,6 +54,11 @@ _STOP = re.compile(r"[。!?;]|[.,](?![0-9A-Za-z])")
 _BREAK = re.compile(rf"\n|{_STOP.pattern}")
 """Parts what is said of one value from what is said of the next."""
 
+_REPLACED_BEFORE = re.compile(r".*(?:(?:^|\[)[A-Z_]*\]|(?<!…)…)", re.DOTALL)
+_REPLACED_AFTER = re.compile(r"\[[A-Z_]*(?:\]|$)|…(?!…)")
+"""What stands in place of a value that was redacted: a placeholder, perhaps cut off, or one ellipsis. What was said of
+that value is no context of another; shorter than the value, it would bring words nearer and values to light."""
+
 
 class Form(NamedTuple):
     """One way of writing what a rule looks for."""
@@ -128,6 +133,8 @@ class Sight:
         what was said of another number is no answer to it. Behind the value a clause that begins is about the next.
         """
         before = text[max(0, start - prefilter.CONTEXT_BEFORE) : start]
+        if ("]" in before or "…" in before) and (replaced := _REPLACED_BEFORE.match(before)):
+            before = before[replaced.end() :]
         if self._against is not None:
             near = before[-_AGAINST_BEFORE:]
             found = self._against.last(near)
@@ -135,6 +142,8 @@ class Sight:
                 breaks = [one.end() for one in _BREAK.finditer(before, 0, len(before) - len(near) + found)]
                 return before[max(breaks, default=0) :], True
         after = text[end : end + prefilter.CONTEXT_AFTER]
+        if replaced := _REPLACED_AFTER.search(after):
+            after = after[: replaced.start()]
         if begins := _BREAK.search(after):
             after = after[: begins.start()]
         # The break keeps a word from forming across the place where the value stood.
@@ -192,7 +201,7 @@ def _form(rule: Rule, given: Any) -> Form:
         gate = prefilter.gate(params["pattern"], **optional)
     except prefilter.PatternError as error:
         raise rule.error(f"params.pattern: {error}") from error
-    return Form(gate, re.compile(gate.expression), params["score"], params.get("spelled", False))
+    return Form(gate, prefilter.searchable(gate.expression), params["score"], params.get("spelled", False))
 
 
 def _words(words: tuple[str, ...]) -> str:

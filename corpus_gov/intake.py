@@ -18,12 +18,21 @@ from corpus_gov import acts, artefacts, originals, pieces, watch
 from corpus_gov.config import Dossier
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.kernels.repeats import repeats
 from corpus_gov.published import BATCH_INGESTED
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Input, Shard, read_shard
-from corpus_gov.stages.reading import TAG_BYTES, Ingested, IngestTask, RepeatTask, drop_repeats, ingest_piece, raw
+from corpus_gov.stages.reading import (
+    ID_BYTES,
+    TAG_BYTES,
+    Ingested,
+    IngestTask,
+    RepeatTask,
+    drop_repeats,
+    ingest_piece,
+)
 from corpus_gov.workspace import Workspace
 
 PIECE_BYTES: Final = 24 * 2**20
@@ -199,8 +208,8 @@ def _without_repeats(workspace: Workspace, engine: Engine, done: list[Ingested])
     for number, shard in enumerate(old):
         table = artefacts.decode(read_shard(store, shard, "documents"), ["doc_id", "text_digest"])
         place = slice(starts[number], starts[number + 1])
-        ids[place] = np.frombuffer(raw(table["doc_id"]), np.uint64).reshape(-1, 2)
-        tags[place] = np.frombuffer(raw(table["text_digest"], TAG_BYTES), np.uint64)
+        ids[place] = hex_bytes(table["doc_id"], ID_BYTES).view(np.uint64)
+        tags[place] = hex_bytes(table["text_digest"], TAG_BYTES).view(np.uint64).reshape(-1)
     for number in range(len(old) + len(new) - 1, len(old) - 1, -1):
         _, mine, tagged = new.pop()
         place = slice(starts[number], starts[number + 1])

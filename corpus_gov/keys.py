@@ -23,7 +23,8 @@ ENV: Final = "CORPUS_GOV_KEYS"
 """Environment variable that names the folder above the workspaces' key folders."""
 
 SECRET_BYTES: Final = 32
-FILES: Final = ("seal.key", "leaf.key", "signing.key")
+SIGNING: Final = "signing.key"
+FILES: Final = ("seal.key", "leaf.key", SIGNING)
 
 _PEM_MAX_BYTES: Final = 4096
 
@@ -60,7 +61,7 @@ class Keys:
         Raises:
             ConfigError: the folder holds something, lies inside the workspace or cannot be written.
         """
-        _refuse_inside(folder, workspace)
+        refuse_inside(folder, workspace)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(
                 f"{folder}: found something there already, expected no such folder; keys are never overwritten: "
@@ -83,7 +84,7 @@ class Keys:
         Raises:
             ConfigError: a file is absent, malformed or open to other users, or the folder lies inside the workspace.
         """
-        _refuse_inside(folder, workspace)
+        refuse_inside(folder, workspace)
         try:
             mode = stat.S_IMODE(folder.stat().st_mode)
         except OSError as error:
@@ -94,23 +95,17 @@ class Keys:
         # Who may write the folder may replace a key; that others may list three well-known names is harmless,
         # but there is no reason to allow it either.
         _refuse_open(folder, mode, "0700")
-        return cls(_secret(folder / "seal.key"), _secret(folder / "leaf.key"), _signing(folder / "signing.key"))
+        return cls(_secret(folder / "seal.key"), _secret(folder / "leaf.key"), read_signing(folder / SIGNING))
 
     def _write(self, folder: Path) -> None:
         """Fill a folder beside the final one, then rename it: a crash leaves no half set of keys behind."""
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
         partial.mkdir(mode=0o700)
-        pem = self.signing.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        contents = (self.seal.hex().encode() + b"\n", self.leaf.hex().encode() + b"\n", pem)
+        contents = (self.seal.hex().encode() + b"\n", self.leaf.hex().encode() + b"\n", _pem(self.signing))
         try:
             for name, content in zip(FILES, contents, strict=True):
-                with os.fdopen(os.open(partial / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+                _put(partial / name, content)
             partial.rename(folder)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)
@@ -123,6 +118,64 @@ class Keys:
     def __reduce__(self) -> str:
         """Refuse to be pickled: keys stay in the process that loaded them."""
         raise TypeError("Keys are not picklable; pass the one key that a task needs")
+
+
+def write_signing(file: Path, key: Ed25519PrivateKey) -> None:
+    """Write a private key to a new file of mode 0600, whole or not at all.
+
+    Raises:
+        ConfigError: it is there already, or cannot be written.
+    """
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _put(partial, _pem(key))
+        # A link is refused where the name is taken; a rename would replace a key.
+        file.hardlink_to(partial)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot write a key ({error.strerror}); keys are never overwritten") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_signing(file: Path) -> Ed25519PrivateKey:
+    """Read a private key in unencrypted PKCS #8 PEM.
+
+    Raises:
+        ConfigError: it is absent, open to other users, or another kind of key.
+    """
+    try:
+        key = serialization.load_pem_private_key(_read(file), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError(f"{file}: found no Ed25519 key in unencrypted PKCS #8 PEM; restore it from your backup")
+    return key
+
+
+def refuse_inside(folder: Path, workspace: Path | None) -> None:
+    """Refuse a place for keys inside the workspace.
+
+    Raises:
+        ConfigError: it lies there.
+    """
+    if workspace is not None and folder.resolve().is_relative_to(workspace.resolve()):
+        raise ConfigError(
+            f"{folder}: found a key folder inside the workspace {workspace}, expected one outside: whoever gets a copy "
+            f"of the workspace would get its keys; set ${ENV} to another folder"
+        )
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(*form)
+
+
+def _put(file: Path, content: bytes) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def _read(file: Path) -> bytes:
@@ -149,27 +202,9 @@ def _secret(file: Path) -> bytes:
     return value
 
 
-def _signing(file: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(_read(file), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{file}: found no Ed25519 key in unencrypted PKCS #8 PEM; restore it from your backup")
-    return key
-
-
 def _refuse_open(path: Path, mode: int, expected: str) -> None:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
             f"{path}: found mode {mode:04o}, expected {expected}: other users can reach the keys; "
             f"run `chmod {expected} {path}` and make new keys if the machine is shared"
-        )
-
-
-def _refuse_inside(folder: Path, workspace: Path | None) -> None:
-    if workspace is not None and folder.resolve().is_relative_to(workspace.resolve()):
-        raise ConfigError(
-            f"{folder}: found a key folder inside the workspace {workspace}, expected one outside: whoever gets a copy "
-            f"of the workspace would get its keys; set ${ENV} to another folder"
         )

@@ -5,8 +5,8 @@ Rules, in the order in which they protect a reader:
 1. An entry is written once, at the next free index, and never again (`ledger/entries/<20 digits>`).
 2. `ledger/tree` holds the leaf hashes of the entries; it may run ahead of the checkpoint, never behind.
 3. The checkpoint (C2SP tlog-checkpoint, a signed note) is written last: what it does not cover did not happen.
-4. Every entry carries the signature of the pipeline's key. One that also carries its actor's own reads
-   `signed`; one of another actor that does not reads `claimed`.
+4. Every entry carries the signature of the pipeline's key, which can be rotated (`keyring`). One that also carries
+   its actor's own reads `signed`; one of another actor that does not reads `claimed`.
 5. Entries are found by index, never by listing: a listing may lag behind what was written.
 
 Whoever holds the folder and the key can still write another history. Only a checkpoint that was kept
@@ -14,16 +14,17 @@ elsewhere excludes that: `verify(known=…)`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from corpus_gov import merkle
 from corpus_gov.checkpoints import Checkpoint
-from corpus_gov.entries import KEY_ADDED, PIPELINE, Entry, utc
+from corpus_gov.entries import KEY_ADDED, KEY_ROTATED, PIPELINE, Entry, utc
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
+from corpus_gov.keyring import Keyring
 from corpus_gov.merkle import consistency_proof, inclusion_proof, verify_consistency, verify_inclusion
-from corpus_gov.signatures import Signer, Verifier, dsse_sign, dsse_verify, statement
+from corpus_gov.signatures import Signer, Verifier, carries, dsse_sign, dsse_verify, statement
 from corpus_gov.store import Missing, Store
 
 __all__ = [
@@ -70,6 +71,7 @@ class Report:
         claimed: indexes of entries that nobody but the pipeline signed for their actor.
         known: how many known checkpoints the log was shown to extend.
         warnings: what was not excluded, one sentence each.
+        keys: which key signed what.
     """
 
     size: int
@@ -78,6 +80,7 @@ class Report:
     claimed: tuple[int, ...]
     known: int
     warnings: tuple[str, ...]
+    keys: Keyring
 
 
 class Ledger:
@@ -91,7 +94,7 @@ class Ledger:
     def __init__(self, store: Store, origin: str) -> None:
         if not origin or "\n" in origin:
             raise ConfigError(f"ledger origin {origin!r}: expected one line of text; choose another name")
-        self._store = store
+        self.store = store
         self.origin = origin
 
     def append(
@@ -125,30 +128,59 @@ class Ledger:
             StoreError: another writer took the index, or the append before this one was interrupted.
             IntegrityError: tree and checkpoint do not belong together, or another key signed the checkpoint.
         """
-        size, hashes = self._head(signer.verifier)
-        entry = Entry(
-            origin=self.origin,
-            index=size,
-            time=utc(time),
-            actor=actor,
-            type=kind,
-            subject=dict(subject),
-            data=dict(data),
-            fencing=fencing,
-        ).signed(signer, *([actor_signer] if actor_signer else []))
+        return self._append(
+            Entry(self.origin, 0, utc(time), actor, kind, dict(subject), dict(data), fencing),
+            (signer, *([actor_signer] if actor_signer else [])), signer, still_alone,
+        )  # fmt: skip
+
+    def rotate(
+        self,
+        signer: Signer,
+        successor: Signer,
+        *,
+        time: datetime,
+        fencing: int = 0,
+        still_alone: Callable[[], None] = _unasked,
+    ) -> Entry:
+        """Write the entry by which the pipeline takes another key, and sign the checkpoint with that one.
+
+        Args:
+            signer: the pipeline's key until now.
+            successor: its key from now on, of the same name.
+            time: as for `append`.
+            fencing: as for `append`.
+            still_alone: as for `append`.
+
+        Raises:
+            StoreError: as for `append`.
+            IntegrityError: as for `append`.
+        """
+        data = {"before": signer.vkey, "vkey": successor.vkey}
+        entry = Entry(self.origin, 0, utc(time), PIPELINE, KEY_ROTATED, {}, data, fencing)
+        return self._append(entry, (signer, successor), successor, still_alone)
+
+    def _append(
+        self, body: Entry, signers: Sequence[Signer], committer: Signer, still_alone: Callable[[], None]
+    ) -> Entry:
+        size, hashes = self._head(signers[0].verifier)
+        entry = replace(body, index=size).signed(*signers)
         raw = entry.encode()
-        if not self._store.put_if_absent(entry_name(size), raw):
+        if not self.store.put_if_absent(entry_name(size), raw):
             raise StoreError(
                 f"{entry_name(size)}: already there, expected a free index; another writer was faster, or an append "
                 "was interrupted: run again, which finishes it"
             )
-        self._commit(hashes + merkle.leaf_hash(raw), signer, still_alone)
+        self._commit(hashes + merkle.leaf_hash(raw), committer, still_alone)
         return entry
 
-    def finish(self, signer: Signer) -> list[Entry]:
+    def finish(self, signer: Signer, before: Verifier | None = None) -> list[Entry]:
         """Sign the checkpoint over entries that an interrupted append left beyond it.
 
         Call it before the first append of a run. Same steps as the second half of an append.
+
+        Args:
+            signer: the pipeline's key.
+            before: the key that signed the checkpoint which is there, where what was left is a rotation to `signer`.
 
         Returns:
             Those entries; empty where nothing was left.
@@ -156,10 +188,16 @@ class Ledger:
         Raises:
             IntegrityError: such an entry is not what the pipeline would have written; nothing was signed.
         """
-        size, hashes = self._head(signer.verifier)
+        size, hashes = self._head(before or signer.verifier)
         if self._read(entry_name(size)) is None:
             return []
-        found = list(self._verified(signer.verifier))[size:]
+        ring = Keyring(self._first(signer.verifier))
+        found = list(self._verified(ring))[size:]
+        if ring.at(size + len(found)) != signer.verifier:
+            raise IntegrityError(
+                f"{CHECKPOINT}: to be signed by {signer.verifier.reference!r}, expected "
+                f"{ring.pipeline[-1].reference!r}; restore the key folder"
+            )
         self._commit(hashes + b"".join(leaf for _, leaf in found), signer)
         return [entry for entry, _ in found]
 
@@ -183,11 +221,23 @@ class Ledger:
         for index in range(int(stated[0])):
             yield Entry.parse(self._needed(entry_name(index), int(stated[0])), self.origin, index, entry_name(index))
 
+    def signed_entries(self, verifier: Verifier) -> list[Entry]:
+        """Read the entries that the checkpoint covers, with every signature checked.
+
+        Args:
+            verifier: the pipeline's key, now or before a rotation.
+
+        Raises:
+            IntegrityError: a signature does not hold.
+        """
+        return [entry for entry, _ in self._verified(Keyring(self._first(verifier)))][: len(list(self.entries()))]
+
     def verify(self, vkey: str | None, known: Sequence[bytes] = ()) -> Report:
         """Check every entry, the tree, the checkpoint, and that no known checkpoint was rolled back or forked.
 
         Args:
-            vkey: the pipeline's public key, kept elsewhere; None takes the one that the log itself names.
+            vkey: the pipeline's public key, now or before a rotation, kept elsewhere; None takes the one that the log
+                itself names.
             known: checkpoints as exported earlier and kept elsewhere.
 
         Raises:
@@ -196,18 +246,24 @@ class Ledger:
         """
         verifier = Verifier.parse(vkey) if vkey else self._own_key()
         note = self.checkpoint()
-        head = Checkpoint.open(note, verifier, self.origin, CHECKPOINT) if note is not None else None
+        head, signed = (None, verifier) if note is None else self._opened(note, verifier)
         size, root = (head.size, head.root) if head else (0, merkle.root(b""))
-        checked = list(self._verified(verifier, size))
+        ring = Keyring(self._first(verifier))
+        checked = list(self._verified(ring, size))
         tree = self._read(TREE) or b""
         if self.checkpoint() != note:
             # A writer committed meanwhile, so what was read is a mixture of two moments.
             return self.verify(vkey, known)
+        if verifier not in ring.pipeline or ring.at(size) != signed:
+            raise IntegrityError(
+                f"{CHECKPOINT}: signed by {signed.reference!r}, expected {ring.at(size).reference!r} and entries that "
+                f"lead to {verifier.reference!r}; it is of another workspace, or a key was replaced"
+            )
         hashes = b"".join(leaf for _, leaf in checked)
         covered = hashes[: size * merkle.WIDTH]
         _verify_tree(tree, hashes, covered, root)
         for kept in known:
-            Checkpoint.open(kept, verifier, self.origin, "known checkpoint").verify_extended(covered)
+            ring.open(kept, self.origin, "known checkpoint").verify_extended(covered)
         return Report(
             size=size,
             root=root.hex(),
@@ -215,18 +271,16 @@ class Ledger:
             claimed=tuple(entry.index for entry, _ in checked[:size] if entry.claimed),
             known=len(known),
             warnings=tuple(_warnings(vkey, known, len(checked) - size)),
+            keys=ring,
         )
 
-    def _verified(self, verifier: Verifier, size: int = 0) -> Iterator[tuple[Entry, bytes]]:
+    def _verified(self, ring: Keyring, size: int = 0) -> Iterator[tuple[Entry, bytes]]:
         """Read every entry there is, at least `size`, check its signatures, and give it with its leaf hash."""
-        keys, index = {verifier.reference: verifier}, 0
+        index = 0
         while (raw := self._read(entry_name(index))) is not None or index < size:
             raw = raw if raw is not None else self._needed(entry_name(index), size)
             entry = Entry.parse(raw, self.origin, index, entry_name(index))
-            entry.verify(keys, verifier, entry_name(index))
-            if entry.type == KEY_ADDED:
-                added = entry.added_key(entry_name(index))
-                keys[added.reference] = added
+            ring.admit(entry, entry_name(index))
             yield entry, merkle.leaf_hash(raw)
             index += 1
 
@@ -247,9 +301,25 @@ class Ledger:
         # Signed before the question: between it and the write nothing is left to do.
         note = Checkpoint.sign(self.origin, hashes, signer).note
         still_alone()
-        self._store.put(TREE, hashes)
+        self.store.put(TREE, hashes)
         still_alone()
-        self._store.put(CHECKPOINT, note)
+        self.store.put(CHECKPOINT, note)
+
+    def _opened(self, note: bytes, verifier: Verifier) -> tuple[Checkpoint, Verifier]:
+        """Open the checkpoint under a key, or under one that entries name after it, which are checked later."""
+        signed = verifier
+        if not carries(note, verifier):
+            later = (one.added_key(entry_name(one.index)) for one in self.entries() if one.type == KEY_ROTATED)
+            signed = next((key for key in reversed(list(later)) if carries(note, key)), verifier)
+        return Checkpoint.open(note, signed, self.origin, CHECKPOINT), signed
+
+    def _first(self, verifier: Verifier) -> Verifier:
+        """Return the key that the log begins with: the one that is given, or before rotations the one it names."""
+        raw = self._read(entry_name(0))
+        entry = Entry.parse(raw, self.origin, 0, entry_name(0)) if raw is not None else None
+        if entry is None or entry.type != KEY_ADDED or verifier.reference in entry.signatures:
+            return verifier
+        return entry.added_key(entry_name(0))
 
     def _own_key(self) -> Verifier:
         raw = self._read(entry_name(0))
@@ -266,7 +336,7 @@ class Ledger:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return self._store.read(name)
+            return self.store.read(name)
         except Missing:
             return None
 

@@ -12,10 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from corpus_gov import wordlists
+import pyarrow as pa
+
+from corpus_gov import screens, wordlists
 from corpus_gov.errors import RuleError
 from corpus_gov.kernels import multimatch
-from corpus_gov.rules import Params, Rule, RulePack
+from corpus_gov.rules import Params, Rule, RulePack, concern
+from corpus_gov.schemas import DOCUMENTS
+from corpus_gov.stages import NOT_OF_TEXT
 
 TOTAL_LEAST: Final = 10_000
 RISKS: Final[Mapping[str, int]] = {f"A1{letter}": 200 for letter in "abcdefgh"} | {
@@ -72,6 +76,17 @@ def lint(packs: Sequence[RulePack], as_of: date) -> dict[str, Any]:
         "missing": missing,
         "met": not missing,
     }
+
+
+def compiled(packs: Sequence[RulePack]) -> None:
+    """Run every screen of the packs on no document: all that their rules say is read, checked and compiled by that.
+
+    Raises:
+        RuleError: a rule is wrong, or a pattern takes more than linear time.
+    """
+    nothing = pa.RecordBatch.from_pylist([], schema=DOCUMENTS)
+    for name in sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT)):
+        screens.look(name, nothing, concern(packs, name))
 
 
 def _of_rule(rule: Rule) -> tuple[set[Form], set[Form], list[dict[str, Any]], int]:

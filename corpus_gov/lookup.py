@@ -291,16 +291,15 @@ class _Looking:
 
     def _rows(self, name: str, doc_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Read the manifest rows of some documents, one file at a time."""
-        wanted = pa.array(sorted(doc_ids), pa.string())
+        wanted = sorted(doc_ids)
         found: dict[str, dict[str, Any]] = {}
-        if not len(wanted):
+        if not wanted:
             return found
         columns = ["doc_id", "source_id", "disposition"]
         for file in self.workspace.release(name).files:
             if file.startswith(place(name, "manifest/")):
-                # Not with a filter for the reader: its threads may still be there when a short command ends.
-                rows = artefacts.decode(self.store.read(file), columns)
-                found |= {row["doc_id"]: row for row in rows.filter(pc.is_in(rows["doc_id"], wanted)).to_pylist()}
+                rows = artefacts.chosen(self.store.read(file), {"doc_id": wanted}, columns)
+                found |= {row["doc_id"]: row for row in rows.to_pylist()}
         return found
 
 

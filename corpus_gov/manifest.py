@@ -4,8 +4,7 @@ A row's leaf is SHA-256(0x00 ‖ salt ‖ row). The root over all leaves, in asc
 signs: whoever has the root can check any row, and cannot guess a row whose salt was erased.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import merkle, schemas
 from corpus_gov.errors import IntegrityError, SchemaError
+from corpus_gov.kernels.columns import hex_bytes, hex_digits
 from corpus_gov.kernels.digests import hmac_hex
 from corpus_gov.kernels.rows import differ, encode, encode_rows
 
@@ -34,7 +34,7 @@ __all__ = [
 SLICE_ROWS: Final = 8_192
 """Rows that are encoded at once; bounds the memory of sealing to some 20 MB beside the table."""
 
-_SALT: Final = re.compile("[0-9a-f]{64}")
+_SALT: Final = r"\A[0-9a-f]{64}\z"
 _NAMES: Final = [column.name for column in schemas.LEAF]
 
 ROWS: Final = schemas.table(
@@ -77,7 +77,7 @@ def seal_rows(rows: pa.Table, leaf_key: bytes) -> pa.Table:
     salts = hmac_hex(_whole(rows, "doc_id"), leaf_key)
     columns = {name: rows.column(name) for name in rows.schema.names} | {"salt": salts}
     hashes = leaf_hashes(pa.table(columns))
-    columns["leaf_hash"] = pa.array([one.tobytes().hex() for one in hashes], pa.string())
+    columns["leaf_hash"] = hex_digits(hashes)
     return pa.table([columns[name] for name in schemas.MANIFEST.names], schema=schemas.MANIFEST)
 
 
@@ -99,9 +99,7 @@ def leaf_hashes(rows: pa.Table, where: str = "manifest") -> np.ndarray:
         part = rows.slice(start, SLICE_ROWS)
         data, offsets = encode_rows(part.select(_NAMES))
         view, spans = data.data, pairwise(offsets.tolist())
-        digests += [
-            sha256(b"\x00" + salt + view[a:b]).digest() for salt, (a, b) in zip(_salts(part, where), spans, strict=True)
-        ]
+        digests += [sha256(head + view[a:b]).digest() for head, (a, b) in zip(_heads(part, where), spans, strict=True)]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, merkle.WIDTH)
 
 
@@ -245,13 +243,16 @@ def _empty_lists(rows: pa.Table) -> pa.Array:
     return pa.array([[]] * rows.num_rows, pa.list_(pa.string()))
 
 
-def _salts(rows: pa.Table, where: str) -> list[bytes]:
-    salts = rows.column("salt").to_pylist()
-    wrong = next((i for i, salt in enumerate(salts) if salt is None or not _SALT.fullmatch(salt)), None)
-    if wrong is not None:
-        doc_id = rows.column("doc_id")[wrong].as_py()
+def _heads(rows: pa.Table, where: str) -> Iterator[bytes]:
+    """Return what a leaf begins with: 0x00 ‖ salt."""
+    salts = _whole(rows, "salt")
+    right = pc.fill_null(pc.match_substring_regex(salts, _SALT), False)  # noqa: FBT003 - pyarrow's own signature
+    if not pc.all(right, min_count=0).as_py():
+        doc_id = rows.column("doc_id")[pc.index(right, value=False).as_py()].as_py()
         raise IntegrityError(f"{where}: the salt of doc_id {doc_id!r} is not 64 hex digits; the file was changed")
-    return [bytes.fromhex(salt) for salt in salts]
+    heads = np.zeros((len(salts), 1 + merkle.WIDTH), np.uint8)
+    heads[:, 1:] = hex_bytes(salts, merkle.WIDTH)
+    return (head.tobytes() for head in heads)
 
 
 def _whole(table: pa.Table, name: str) -> pa.Array:

@@ -18,12 +18,14 @@ MAX_JSON_CHARS: Final = 256 << 10
 MAX_JSON_NODES: Final = 2_000
 MAX_ELEMENTS: Final = 2_000
 MAX_NAMES: Final = 8
-"""How many tags of a kind, JSON nodes, characters and authors are looked at: bounds of work, not of trust."""
+MAX_ANCESTORS: Final = 16
+"""How many tags of a kind, JSON nodes, characters, authors and elements around one are looked at: bounds of work, not
+of trust."""
 CONTEXT_CHARS: Final = 200
 """What is kept before a notice in a line longer than MAX_VALUE_CHARS."""
 
 RIGHTS_META: Final = re.compile(
-    r"robots|googlebot|bingbot|tdm-(?:reservation|policy)|content-usage|aigc|copyright|licen[cs]e|rights(?:-standard)?"
+    r"robots|googlebot|bingbot|tdm-(?:reservation|policy)|content-usage|aigc|(?:plus:)?datamining|(?:iptc\w*:)?digitalsourcetype|copyright|licen[cs]e|rights(?:-standard)?"
     r"|(?:dc|dcterms)[.:](?:rights|rightsholder|license|accessrights|provenance)(?:[.:].*)?"
 )
 ROBOT_WORDS: Final = re.compile(r"(?i)(?<![a-z])(?:no(?:image)?ai|noindex|noarchive|nocache|none)(?![a-z])")
@@ -41,9 +43,18 @@ LD_KEYS: Final = frozenset(
         "conditionsOfAccess",
         "isAccessibleForFree",
         "isBasedOn",
+        "dataMining",
+        "plus:DataMining",
+        "digitalSourceType",
+        "iptcExt:DigitalSourceType",
+        "Iptc4xmpExt:DigitalSourceType",
     }
 )
 """schema.org properties of CreativeWork that speak of rights, in JSON-LD and as microdata."""
+PART_TYPES: Final = re.compile("(?:Image|Video|Audio|Media)Object|Photograph")
+"""schema.org types of what stands on a page and is not the page."""
+FOOTER_NAMES: Final = re.compile(r"(?<![a-z])(?:foot|footer|site-?info|copyright|licen[cs]e|bottom)(?![a-z])")
+"""In the id or class of an element that is the footer of a page, or its box about the licence."""
 LD_BLOCKS: Final = "script[type='application/ld+json' i]"
 _ITEMPROPS = ", ".join(f"[itemprop='{key}']" for key in sorted(LD_KEYS))
 
@@ -101,19 +112,46 @@ def _metas(tree: Any) -> Iterator[str]:
 
 
 def _links(tree: Any) -> Iterator[str]:
+    """Yield links to licences: `:license` where the page calls them its own, `:link` where it only has them."""
     for element in elements(tree, "link[rel~='license' i], a[rel~='license' i], a[href*='creativecommons.org/']"):
-        yield _line(f"{element.tag}:license", element.getattr("href") or "")
+        place = "@footer" if element.tag == "a" and _in_footer(element) else ""
+        name = "license" if "licen" in (element.getattr("rel") or "").lower() else "link"
+        # A licence file for machines is no licence of this page: its terms are elsewhere.
+        name = "rsl" if "rsl+xml" in (element.getattr("type") or "").lower() else name
+        yield _line(f"{element.tag}{place}:{name}", element.getattr("href") or "")
+
+
+def _around(element: Any) -> Iterator[Any]:
+    """Yield the elements around one, from the inside."""
+    for _ in range(MAX_ANCESTORS):
+        element = element.parent
+        # Outside of the outermost element stands the document, which has no attributes.
+        if element is None or element.parent is None:
+            return
+        yield element
+
+
+def _in_footer(element: Any) -> bool:
+    return any(
+        one.tag == "footer" or FOOTER_NAMES.search(f"{one.getattr('id') or ''} {one.getattr('class') or ''}".lower())
+        for one in _around(element)
+        if one.tag not in {"body", "html"}
+    )
 
 
 def _linked_data(tree: Any) -> Iterator[str]:
     for element in elements(tree, LD_BLOCKS):
         for key, value in linked_data(element.text or ""):
-            if key in LD_KEYS:
-                yield _line(f"jsonld:{key.lower()}", value)
+            of, _, name = key.rpartition("/")
+            if name in LD_KEYS:
+                yield _line(f"jsonld{of and '@'}{of}:{name.lower()}", value)
 
 
 def linked_data(source: str) -> Iterator[tuple[str, str]]:
-    """Yield the properties of a JSON-LD block that have a plain value, a name, an @id or a url."""
+    """Yield the properties of a JSON-LD block that have a plain value, a name, an @id or a url.
+
+    Those of a picture, a recording or a logo, which say nothing of the page, are named part/<property>.
+    """
     if len(source) > MAX_JSON_CHARS:
         return
     try:
@@ -127,9 +165,10 @@ def linked_data(source: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, list):
             waiting += reversed(node)
         elif isinstance(node, dict):
+            of = "part/" if PART_TYPES.search(str(node.get("@type", ""))) else ""
             for key, value in node.items():
                 if (plain := _names(value) if key == "author" else _plain(value)) is not None:
-                    yield key, plain
+                    yield f"{of}{key}", plain
             waiting += [value for value in reversed(node.values()) if isinstance(value, dict | list)]
 
 
@@ -152,7 +191,9 @@ def _plain(value: Any) -> str | None:
 def _microdata(tree: Any) -> Iterator[str]:
     for element in elements(tree, _ITEMPROPS):
         value = element.getattr("href") or element.getattr("content") or element.text or ""
-        yield _line(f"itemprop:{(element.getattr('itemprop') or '').lower()}", value)
+        holder = next((one.getattr("itemtype") for one in _around(element) if one.getattr("itemtype")), "")
+        place = "@part" if PART_TYPES.search(holder) else ""
+        yield _line(f"itemprop{place}:{(element.getattr('itemprop') or '').lower()}", value)
 
 
 def _notices(shown: Sequence[str]) -> list[str]:

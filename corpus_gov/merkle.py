@@ -56,8 +56,8 @@ def root(hashes: Hashes) -> bytes:
 def blocks(hashes: Hashes) -> bytes:
     """Compute the root of each block of 4,096 leaves.
 
-    A block is a whole subtree, and so is the last one, however many leaves it has: the path of a leaf is its path in its
-    block, and then that of its block among these.
+    A block is a whole subtree, and so is the last one, however many leaves it has: the path of a leaf is its path in
+    its block, and then that of its block among these.
     """
     view, step = memoryview(hashes), BLOCK * WIDTH
     return b"".join(_top(bytes(view[at : at + step])) for at in range(0, len(view), step))

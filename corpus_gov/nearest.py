@@ -16,7 +16,7 @@ from corpus_gov.relate import near, records
 from corpus_gov.relate import similar as index
 from corpus_gov.relate.presets import PRESETS, Preset
 from corpus_gov.schemas import SCALE
-from corpus_gov.stages import Shard, read_shard, relating
+from corpus_gov.stages import Shard, keying, read_shard
 from corpus_gov.workspace import Release
 
 FILE_BYTES: Final = 256 * 1024 * 1024
@@ -62,11 +62,11 @@ class Nearest:
                     f"{release.name}: signatures of shard {shard.ref} are not in the build cache, expected those of "
                     "its run; run again"
                 )
-            signed.append(relating.signatures(workspace.store, name, preset))
+            signed.append(keying.signatures(workspace.store, name, preset))
         homes = pa.array(list(shards), pa.string()).take(
             pa.array(np.repeat(np.arange(len(signed)), [len(part) for part in signed]))
         )
-        rows = np.concatenate([np.zeros(0, relating.signature_type(preset)), *signed])
+        rows = np.concatenate([np.zeros(0, keying.signature_type(preset)), *signed])
         values = np.ascontiguousarray(rows["minhash"]).reshape(-1)
         signatures = pa.FixedSizeListArray.from_arrays(pa.array(values, pa.uint32()), preset.permutations)
         made = index.index(records.hexadecimal(rows["doc_id"]), signatures, preset)

@@ -11,7 +11,7 @@ from typing import Final
 from corpus_gov.config import Dossier
 from corpus_gov.errors import SourceError
 from corpus_gov.kernels.digests import prefixed
-from corpus_gov.sources import Piece, files, inflate, parquet, zips
+from corpus_gov.sources import Piece, files, inflate, parquet, supplied, zips
 
 SUFFIXES: Final = {
     ".warc": "warc",
@@ -169,6 +169,8 @@ def form_of(record_file: str, dossier: Dossier, path: str | Path | None = None) 
     Returns:
         A value of SUFFIXES, or `unknown`.
     """
+    if supplied.place(record_file):
+        return "text"
     if dossier.format != "auto":
         return dossier.format
     form = form_by_name(record_file)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +27,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import alarms, artefacts, beyond, config, duplicates, grouping, merkle, register, release, seal
+from corpus_gov import overrides as reviewed
 from corpus_gov import policy as policies
-from corpus_gov.counters import described
+from corpus_gov.assessments import assessed
+from corpus_gov.counters import Items, of_items, together
+from corpus_gov.diversity import described_sources, several
 from corpus_gov.engine import LIBRARIES, Engine, Progress, ranges_for, silent
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.intake import Clock, ingest
 from corpus_gov.relate import optout
-from corpus_gov.schemas import CLUSTERS, DISPOSITIONS, SCALE
+from corpus_gov.schemas import DISPOSITIONS, SCALE
 from corpus_gov.stages import Done, Shard, read_shard
-from corpus_gov.stages.judging import JudgeTask, judge_shard
+from corpus_gov.stages.judging import JudgeTask, judge_shard, statements_name
 from corpus_gov.stages.looking import BuildTask, artefact_names, build_shard
 from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
 from corpus_gov.store import Missing, Store, open_store
@@ -44,7 +48,7 @@ from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
 ROWS_A_RANGE: Final = 65_536
 """Rows of a key range, and of a manifest file: some 120 MB while it is sealed. Each range reads all shards' rows."""
 
-DECIDE_VERSION: Final = 2
+DECIDE_VERSION: Final = 3
 """Raised when facts, policy, apply or seal would make other decisions or rows of the same inputs."""
 
 DECIDE_LIBRARIES: Final = ("duckdb", "numpy", "pyarrow")
@@ -63,6 +67,7 @@ class Draft:
     trees: tuple[str, ...]
     counts: Mapping[str, Any]
     run: Mapping[str, Any]
+    attribution: tuple[release.Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def _unchanged(workspace: Workspace, draft: Draft) -> str | None:
 
 
 def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> str | None:
-    """Measure, screen and relate every shard; returns the name of the clusters, None without documents."""
+    """Measure, screen and relate every shard; returns what names the relations, None without documents."""
     started = time.perf_counter()
     context, shards = workspace.context(), workspace.shards()
     policies.check_screened(workspace.policy_in_force(), context.rule_packs())
@@ -187,7 +192,7 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
     clusters = grouping.relate(context, engine, shards, clock.rebuilt if clock else None)
     if clock:
         clock.time("relate", started, documents, text_bytes)
-    beyond.build(workspace, engine, shards, clock)
+    beyond.build(workspace, engine, shards, clusters, partial(_oldest, workspace, shards), clock)
     return clusters
 
 
@@ -203,7 +208,7 @@ def decide(
     started = time.perf_counter()
     context, shards, store = workspace.context(), workspace.shards(), workspace.store
     run_key = _run_key(workspace, shards, as_of)
-    sources = {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()}
+    sources = workspace.source_facts(as_of)
     snapshots = tuple(shard for shard in shards if shard.snapshots)
     oldest = _oldest(workspace, shards)
     named = beyond.names(workspace, shards)
@@ -218,7 +223,8 @@ def decide(
             oldest=oldest,
             run_key=run_key,
             related=related[s.ref],
-            told=(grouping.told_name(clusters, shards), place) if clusters else None,
+            told=(clusters, place) if clusters else None,
+            ranges=grouping.link_ranges(shards),
         )
         for place, s in enumerate(shards)
     ]
@@ -226,17 +232,18 @@ def decide(
     policy = workspace.policy_in_force()
     tallies = _tallies(policy, judged)
     verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, tallies))
-    twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, as_of, run_key)
+    overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
+    twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, overrides, as_of, run_key)
     documents = sum(shard.documents for shard in shards)
     ranges = ranges_for(documents, ROWS_A_RANGE)
-    overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
     suppressed = workspace.suppressed()
     settling = [
         SettleTask(
             context=context,
             shard=shard,
             judged=done.names[0],
-            duplicates=twins.get(shard.ref),
+            duplicates=twins,
+            place=place,
             oldest=oldest,
             source=_source(sources, shard),
             sources=verdicts,
@@ -247,7 +254,7 @@ def decide(
             run_key=run_key,
             related=related[shard.ref],
         )
-        for shard, done in zip(shards, judged, strict=True)
+        for place, (shard, done) in enumerate(zip(shards, judged, strict=True))
     ]
     settled = engine.map("apply", settle_shard, settling, [shard.text_bytes for shard in shards])
     rows = tuple(done.names[1] for done in settled)
@@ -271,11 +278,12 @@ def _draft(
     tallies: pa.Table,
 ) -> Draft:
     store, context = workspace.store, workspace.context()
+    relations = grouping.relations(clusters or "", shards)
     tree = _joined(store, [done.names[1] for done in sealed])
     counts = _counts(shards, settled) | {
         "superseded": sum(workspace.superseded().values()),
         "verdicts": of_sources(tallies.to_pylist()),
-        "clusters": grouping.sizes(artefacts.get(store, clusters) if clusters else CLUSTERS.empty_table()),
+        "clusters": grouping.sizes(artefacts.get(store, name) for name in (relations.clusters if clusters else ())),
     }
     if counts["records"] == 0:
         raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
@@ -289,6 +297,11 @@ def _draft(
         for shard, done in zip(shards, settled, strict=True)
         if done.counts["clean"]
     )
+    attribution = tuple(
+        release.Part(f"attribution/{shard.source_id}/{shard.ref}.txt", done.names[3])
+        for shard, done in zip(shards, settled, strict=True)
+        if done.counts["attributed"]
+    )
     parts = tuple(release.Part(f"manifest/{i:05d}.parquet", done.names[0]) for i, done in enumerate(sealed))
     policy = workspace.policy_in_force()
     run_facts = {
@@ -297,25 +310,30 @@ def _draft(
         "packs": sorted(pack.ref for pack in context.rule_packs()),
         "policy": _described(workspace, policy),
         "provisional": policy.provisional,
-        "sources": {source_id: dossier.status(as_of) for source_id, dossier in sorted(workspace.dossiers.items())},
+        "sources": {source: facts["status"] for source, facts in sorted(workspace.source_facts(as_of).items())},
         "shards": [shard.ref for shard in shards],
         "artefacts": {
             shard.ref: {
                 kind: name
-                for kind, name in {**artefact_names(context, shard), **related[shard.ref]}.items()
-                if kind.startswith(("signals.", "findings.")) or kind == "keys.near"
+                for kind, name in {**artefact_names(context, shard), **related[shard.ref], "told": told}.items()
+                if kind.startswith(("signals.", "findings.")) or kind in {"keys.near", "told"}
             }
-            for shard in shards
+            | {"statements.optout": statements_name(run_key, shard)}
+            for shard, told in zip(shards, relations.told, strict=True)
         },
         "near": context.near,
-        "relations": _relations(clusters),
+        "relations": {"edges": relations.edges, "clusters": relations.clusters} if clusters else {},
         "counts": counts,
         "alarms": alarms.sounding(policy.alarms, counts),
         "compared": beyond.described(workspace),
+        "assessments": assessed(workspace),
+        "overrides": reviewed.described(workspace, [part.artefact for part in parts], as_of),
+        "dossiers": described_sources(workspace, as_of),
+        "diversity": several(workspace.dossiers, counts["languages"]),
     }
     return Draft(
         run_key, as_of, merkle.root(tree).hex(), size, clean, parts,
-        tuple(done.names[1] for done in sealed), counts, run_facts,
+        tuple(done.names[1] for done in sealed), counts, run_facts, attribution,
     )  # fmt: skip
 
 
@@ -325,17 +343,6 @@ def _joined(store: Store, names: Sequence[str]) -> bytes:
     for name in names:
         tree.write(store.read(name))
     return tree.getvalue()
-
-
-def _relations(clusters: str | None) -> dict[str, str]:
-    """Name the tables of relations that the decisions rest on."""
-    if clusters is None:
-        return {}
-    return {
-        "clusters": clusters,
-        "edges": artefacts.edges_name(clusters),
-        "made_of": artefacts.made_of_name(clusters),
-    }
 
 
 def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
@@ -379,14 +386,17 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
     reasons: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = {}
     copies: Counter[str] = Counter()
-    items: dict[str, Counter[int]] = {}
+    languages: dict[str, Counter[str]] = {}
+    items: dict[str, Items] = {}
     for shard, done in zip(shards, settled, strict=True):
         outcomes.update(shard.outcomes)
         dispositions.update(done.counts["dispositions"])
         reasons.update(done.counts["reasons"])
         by_source.setdefault(shard.source_id, Counter()).update(done.counts["dispositions"])
         copies[shard.source_id] += done.counts["duplicates"]
-        items.setdefault(shard.source_id, Counter()).update(done.counts["items"])
+        languages.setdefault(shard.source_id, Counter()).update(done.counts["languages"])
+        known = items.get(shard.source_id, Items())
+        items[shard.source_id] = together((known, done.counts["items"]))
     records, documents = sum(s.records for s in shards), sum(s.documents for s in shards)
     if outcomes["document"] != documents or dispositions.total() != documents or outcomes.total() < records:
         raise IntegrityError(
@@ -408,7 +418,8 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
         "duplicate_rate": {
             source: round(copies[source] * SCALE / max(1, n.total())) for source, n in sorted(by_source.items())
         },
-        "items": {source: described(n) for source, n in sorted(items.items()) if n.total()},
+        "languages": {source: dict(sorted(n.items())) for source, n in sorted(languages.items())},
+        "items": of_items(items),
     }
 
 
@@ -439,7 +450,7 @@ def _run_key(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> str:
             beyond.names(workspace, shards),
             workspace.policy_in_force().digest,
             [pack.ref for pack in context.rule_packs()],
-            {source_id: dossier.facts(as_of) for source_id, dossier in workspace.dossiers.items()},
+            workspace.source_facts(as_of),
             sorted(workspace.suppressed()),
             workspace.overrides().to_pylist(),
             as_of.isoformat(),
@@ -497,6 +508,7 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
     with workspace.writing() as lease:
         content = release.Content(
             clean=draft.clean,
+            attribution=draft.attribution,
             manifest=draft.manifest,
             tree=_joined(store, draft.trees),
             root=draft.root,

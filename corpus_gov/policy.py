@@ -30,7 +30,7 @@ from corpus_gov.verdicts import wilson
 
 __all__ = [
     "DUPLICATES", "OVERRIDES", "SOURCES", "Policy", "check_screened", "elect", "judge", "judge_sources", "load",
-    "redact_rules", "representatives", "settle", "spread", "standing", "tally", "with_cuts", "with_spread",
+    "reads", "redact_rules", "representatives", "settle", "spread", "standing", "tally", "with_cuts", "with_spread",
 ]  # fmt: skip
 
 CUT: Final = "…"
@@ -46,7 +46,7 @@ SOURCES: Final = table(
     field("final", pa.string(), "Worst of the final reasons.", null=True),
 )
 
-RIGHTS_ORDER: Final = ("permitted", "conditional", "unknown", "conflicting", "forbidden")
+RIGHTS_ORDER: Final = ("permitted", "not_protected", "conditional", "unknown", "conflicting", "forbidden")
 """From the safest copy to release to the least safe; the place is rights_rank."""
 
 _FAILED: Final = Reason("screen.failed", "quarantine")
@@ -66,6 +66,16 @@ def check_screened(policy: Policy, packs: Sequence[RulePack]) -> None:
     redact_rules(policy, packs)
 
 
+def reads(policy: Policy) -> frozenset[str]:
+    """Return the dotted names of all that clauses, tallies and election read."""
+    asked = [
+        *(clause.when for clause in policy.clauses),
+        *(one.when for one in policy.tallies),
+        policy.election.quality,
+    ]
+    return frozenset(name for one in asked if one is not None for name in one.columns)
+
+
 def redact_rules(policy: Policy, packs: Sequence[RulePack]) -> frozenset[str]:
     """Return the ids of the rules whose spans the policy redacts.
 
@@ -76,7 +86,7 @@ def redact_rules(policy: Policy, packs: Sequence[RulePack]) -> frozenset[str]:
     chosen: set[str] = set()
     for clause in policy.clauses:
         for span in clause.spans:
-            found = [rule for rule in rules.values() if _means(span, rule.id)]
+            found = [rules[name] for name in _meant([span], rules)]
             _check_redactable(clause, span, found)
             chosen.update(rule.id for rule in found)
     return frozenset(chosen)
@@ -85,7 +95,7 @@ def redact_rules(policy: Policy, packs: Sequence[RulePack]) -> frozenset[str]:
 def with_cuts(policy: Policy, rules: Mapping[str, Rule]) -> dict[str, Rule]:
     """Return every rule by id, with CUT for a placeholder where a clause cuts; an empty placeholder stays empty."""
     cuts = [span for clause in policy.clauses if clause.cut for span in clause.spans]
-    meant = {name for name in rules if any(_means(span, name) for span in cuts)}
+    meant = set(_meant(cuts, rules))
     return {
         name: replace(rule, placeholder=CUT) if name in meant and rule.placeholder != "" else rule
         for name, rule in rules.items()
@@ -193,14 +203,20 @@ class _Counts:
     def __init__(self, facts: pa.Table) -> None:
         self._facts = facts
         self._fields = {name: f for name, f in leaves(facts.schema).items() if f.metadata and b"rules" in f.metadata}
+        self._above: dict[str, np.ndarray | None] = {}
+        """By column, where a count is above 0; None where none is, as of most rules in most shards."""
         self.n = len(facts)
 
     def any(self, columns: Iterable[str]) -> np.ndarray:
         """Say for each document whether one of the counts is above 0."""
         found = np.zeros(self.n, bool)
         for name in columns:
-            top, _, rest = name.partition(".")
-            found |= np.asarray(pc.greater(pc.struct_field(self._facts[top], [rest]), 0))
+            if name not in self._above:
+                top, _, rest = name.partition(".")
+                above = np.asarray(pc.greater(pc.struct_field(self._facts[top], [rest]), 0))
+                self._above[name] = above if above.any() else None
+            if (one := self._above[name]) is not None:
+                found |= one
         return found
 
     def speaking(self, columns: Iterable[str]) -> list[str]:
@@ -211,7 +227,7 @@ class _Counts:
     def meant(self, spans: Iterable[str]) -> list[str]:
         """Return the columns of counts of the rules that spans mean."""
         rules = [name for name in self._fields if not name.startswith(("category.", "rights.", "screen."))]
-        return [name for name in rules if any(_means(span, name) for span in spans)]
+        return _meant(spans, rules)
 
     def below(self, categories: Iterable[str]) -> list[str]:
         """Return the columns of counts of these categories and all below them."""
@@ -219,8 +235,11 @@ class _Counts:
         return [name for name in self._fields if name.startswith(wanted)]
 
 
-def _means(span: str, rule_id: str) -> bool:
-    return rule_id.startswith(span[:-1]) if span.endswith(".*") else rule_id == span
+def _meant(spans: Iterable[str], rules: Iterable[str]) -> list[str]:
+    """Return the ids of rules that spans mean: an id, or the beginning of ids with a star behind it."""
+    spans = list(spans)
+    begin, whole = tuple(span[:-1] for span in spans if span.endswith(".*")), set(spans)
+    return [name for name in rules if name in whole or name.startswith(begin)]
 
 
 def _check_redactable(clause: Clause, span: str, rules: Sequence[Rule]) -> None:
@@ -245,7 +264,8 @@ def _cases(clause: Clause, hit: pa.Array | None, counts: _Counts) -> list[tuple[
     else:
         columns = clause.when.columns
         applies, unknown = np.asarray(pc.fill_null(hit, False)), np.asarray(pc.is_null(hit))  # noqa: FBT003
-    spoke = {rule: counts.any([rule.partition("@")[0]]) & applies for rule in counts.speaking(columns)}
+    behind = {rule: counts.any([rule.partition("@")[0]]) & applies for rule in counts.speaking(columns)}
+    spoke = {rule: mask for rule, mask in behind.items() if mask.any()}
     alone = applies & ~np.logical_or.reduce([np.zeros(counts.n, bool), *spoke.values()])
 
     def reason(code: str, disposition: str = clause.disposition) -> Reason:

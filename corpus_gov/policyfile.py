@@ -19,6 +19,7 @@ from corpus_gov import expressions
 from corpus_gov.errors import PolicyError
 from corpus_gov.expressions import Expression
 from corpus_gov.located import Entry, Key
+from corpus_gov.rights import ANSWERS, USES, Terms
 from corpus_gov.rules import shipped
 from corpus_gov.schemas import DISPOSITIONS
 
@@ -40,9 +41,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _PACK = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 _SPAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?")
 _LEGAL = re.compile(r"[A-Za-z0-9_.-]+")
+_LICENCE = re.compile(r"[A-Za-z0-9.+*-]+")
 _CATEGORY = re.compile(r"A[1-5][a-i]?")
 _CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "legal", "final", "cut", "why")
 _SPREAD: Final = ("id", "of", "disposition", "category", "legal", "why")
+_POLICY: Final = (
+    "policy", "version", "why", "needs", "provisional", "uses", "clauses", "tallies", "election", "spreads", "alarms",
+)  # fmt: skip
+_TERMS: Final = ("licences", *USES, "why")
 _TALLY: Final = ("id", "categories", "when", "why")
 
 
@@ -135,6 +141,8 @@ class Policy:
     election: Election
     spreads: tuple[Spread, ...]
     alarms: Alarms
+    uses: tuple[Terms, ...]
+    """What each licence allows; of several rows that fit the first counts."""
     digest: str
     """SHA-256, hex, over what the file says; comments and line breaks do not count."""
     where: str
@@ -175,9 +183,7 @@ def read(text: str, where: str) -> Policy:
         PolicyError: names `where`, the line, what was found and what to do.
     """
     top = Entry.read(text, where, PolicyError)
-    top.only(
-        ("policy", "version", "why", "needs", "provisional", "clauses", "tallies", "election", "spreads", "alarms")
-    )
+    top.only(_POLICY)
     clauses, tallies = (
         _entries(top, "clauses", "clause", _CLAUSE),
         _entries(top, "tallies", "tally", _TALLY, needed=False),
@@ -198,6 +204,7 @@ def read(text: str, where: str) -> Policy:
         election=_election(election, parsed.get((election.path, "quality"))),
         spreads=tuple(_spread(entry, [clause.content["id"] for clause in clauses]) for entry in spreads),
         alarms=_alarms(alarms),
+        uses=tuple(_terms(entry) for entry in top.entries("uses", "uses", needed=False)),
         digest=sha256(json.dumps(top.content, sort_keys=True, default=str).encode()).hexdigest(),
         where=f"{where}:{top.line('needs')}",
     )
@@ -273,6 +280,12 @@ def _spread(entry: Entry, clauses: Sequence[str]) -> Spread:
     category = entry.text("category") if "category" in entry.content else ""
     disposition = entry.choice("disposition", ("quarantine", "drop"))
     return Spread(entry.text("id", _ID), of, disposition, category, legal, entry.text("why"))
+
+
+def _terms(entry: Entry) -> Terms:
+    entry.only(_TERMS)
+    entry.text("why")
+    return Terms(entry.texts("licences", _LICENCE), tuple(entry.choice(use, ANSWERS) for use in USES))
 
 
 def _alarms(entry: Entry) -> Alarms:

@@ -1,6 +1,6 @@
 """Proofs: what a release says of one document, in a file that is checked without the corpus.
 
-    row and salt -> leaf -> root of the manifest -> entry of the ledger -> checkpoint -> public key
+    row and salt -> leaf -> root of the manifest -> entry of the ledger -> checkpoint -> (rotations) -> public key
 
 Each step is checked against the next one, as `verification` does for a whole release. A proof shows the manifest's
 row of one document and nothing of any other: the hashes beside the path tell no row, since every leaf has a salt.
@@ -22,6 +22,7 @@ from corpus_gov import artefacts, manifest, merkle, published, schemas
 from corpus_gov.checkpoints import Checkpoint
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, CorpusGovError, IntegrityError, StoreError
+from corpus_gov.keyring import linked, rotations
 from corpus_gov.ledger import TREE, entry_name
 from corpus_gov.published import RELEASE_PUBLISHED, TREE_FILE, VKEY, place
 from corpus_gov.signatures import Verifier, canonical, decode_base64, parse_canonical
@@ -34,7 +35,7 @@ LARGEST: Final = 1_000_000
 
 _HEX: Final = 32
 _COLUMNS: Final = tuple(column.name for column in schemas.LEAF)
-_KEYS: Final = ("checkpoint", "entry", "entry_path", "format", "path", "place", "row", "salt", "vkey")
+_KEYS: Final = ("checkpoint", "entry", "entry_path", "format", "path", "place", "rotations", "row", "salt", "vkey")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def prove(store: Store, release: str | None, doc_id: str) -> bytes:
         "entry": json.loads(entry.encode()),
         "entry_path": _encoded(merkle.inclusion_proof(store.read(TREE)[: size * merkle.WIDTH], entry.index)),
         "checkpoint": note.decode(),
+        "rotations": rotations(ledger.entries()),
         "vkey": store.read(place(name, VKEY)).decode().strip(),
     }
     data = canonical(made)
@@ -112,7 +114,7 @@ def check(data: bytes, vkey: str | None = None, known: Sequence[bytes] = ()) -> 
 
     Args:
         data: the file.
-        vkey: the pipeline's public key, kept elsewhere; None takes the one in the proof.
+        vkey: the pipeline's public key, now or before a rotation, kept elsewhere; None takes the one in the proof.
         known: checkpoints kept elsewhere. One over as many entries must have the same root; one of another size can
             only be compared by somebody who has the ledger, and is named in `trusted`.
 
@@ -122,14 +124,16 @@ def check(data: bytes, vkey: str | None = None, known: Sequence[bytes] = ()) -> 
     """
     proof = _parsed(data)
     key = Verifier.parse(vkey) if vkey else _own_key(proof)
-    entry = _entry(proof["entry"])
-    head = Checkpoint.open(proof["checkpoint"].encode(), key, entry.origin, "proof: checkpoint")
+    entry = Entry.shown(proof["entry"], RELEASE_PUBLISHED, "proof: entry")
+    ring = linked(key, proof["rotations"], entry.origin, "proof: rotations")
+    head = ring.open(proof["checkpoint"].encode(), entry.origin, "proof: checkpoint")
     leaf = merkle.leaf_hash(entry.encode())
-    merkle.verify_inclusion(leaf, entry.index, head.size, _decoded(proof["entry_path"]), head.root)
-    entry.verify({key.reference: key}, key, f"proof: {entry_name(entry.index)}")
+    merkle.verify_inclusion(leaf, entry.index, head.size, decoded(proof["entry_path"]), head.root)
+    signed = ring.at(entry.index)
+    entry.verify({signed.reference: signed}, signed, f"proof: {entry_name(entry.index)}")
     root, size = _stated(entry)
     row = manifest.leaf_hashes(_table(proof), "proof: row")[0].tobytes()
-    merkle.verify_inclusion(row, proof["place"], size, _decoded(proof["path"]), root)
+    merkle.verify_inclusion(row, proof["place"], size, decoded(proof["path"]), root)
     return Proven(
         doc_id=proof["row"]["doc_id"],
         row=proof["row"],
@@ -140,7 +144,7 @@ def check(data: bytes, vkey: str | None = None, known: Sequence[bytes] = ()) -> 
         entry=entry.index,
         origin=entry.origin,
         covered=head.size,
-        trusted=tuple(_trusted(vkey, head, [Checkpoint.open(one, key, entry.origin, "known") for one in known])),
+        trusted=tuple(_trusted(vkey, head, [ring.open(one, entry.origin, "known") for one in known])),
     )
 
 
@@ -226,24 +230,13 @@ def _parsed(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST:
         raise IntegrityError(f"proof: {len(data)} bytes, expected at most {LARGEST}; it is no proof")
     proof = parse_canonical(data, "proof")
-    kinds = {"entry": dict, "row": dict, "path": list, "entry_path": list, "place": int}
+    kinds = {"entry": dict, "row": dict, "path": list, "entry_path": list, "rotations": list, "place": int}
     if not isinstance(proof, dict) or sorted(proof) != list(_KEYS) or proof["format"] != FORMAT:
         raise IntegrityError(f"proof: expected {FORMAT!r} with {', '.join(_KEYS)}; it was cut, or is another file")
     wrong = [key for key in _KEYS if type(proof[key]) is not kinds.get(key, str)]
     if wrong:
         raise IntegrityError(f"proof: {', '.join(wrong)} of another type than expected; it was changed")
     return proof
-
-
-def _entry(value: Mapping[str, Any]) -> Entry:
-    raw, index = canonical(value), value.get("index")
-    origin = value.get("origin")
-    if type(index) is not int or not isinstance(origin, str):
-        raise IntegrityError("proof: entry without origin and index; it was changed")
-    entry = Entry.parse(raw, origin, index, "proof: entry")
-    if entry.type != RELEASE_PUBLISHED:
-        raise IntegrityError(f"proof: the entry is {entry.type!r}, expected {RELEASE_PUBLISHED!r}; it was changed")
-    return entry
 
 
 def _stated(entry: Entry) -> tuple[bytes, int]:
@@ -291,7 +284,12 @@ def _encoded(path: Sequence[bytes]) -> list[str]:
     return [b64encode(one).decode() for one in path]
 
 
-def _decoded(path: Sequence[Any]) -> list[bytes]:
+def decoded(path: Sequence[Any]) -> list[bytes]:
+    """Read the hashes of a path.
+
+    Raises:
+        IntegrityError: one is no base64 of 32 bytes.
+    """
     hashes = [decode_base64(one, "proof: path") if isinstance(one, str) else b"" for one in path]
     if any(len(one) != merkle.WIDTH for one in hashes):
         raise IntegrityError("proof: a hash of a path does not have 32 bytes; it was changed")

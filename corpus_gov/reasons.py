@@ -1,7 +1,7 @@
 """Lists of reasons, one a document: built, joined, sorted and weighed without a loop over documents."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -46,6 +46,20 @@ def build(n: int, cases: Iterable[tuple[Reason, np.ndarray]]) -> pa.Array:
     return _lists(n, np.concatenate([np.zeros(0, np.int64), *rows]), values)
 
 
+def place(n: int, rows: np.ndarray, said: Sequence[Reason]) -> pa.Array:
+    """Give single documents a reason each.
+
+    Args:
+        n: documents.
+        rows: which of them, one number a reason; a document may have several.
+        said: the reasons.
+
+    Returns:
+        REASONS, n rows, each sorted.
+    """
+    return _lists(n, rows, structs(said))
+
+
 def join(lists: Sequence[pa.Array | pa.ChunkedArray]) -> pa.Array:
     """Join columns of reasons row by row; equal reasons become one, a null counts as none.
 
@@ -84,7 +98,7 @@ def names(places: np.ndarray) -> pa.Array:
 
 def structs(reasons: Sequence[Reason]) -> pa.Array:
     """Return reasons as one array of REASON."""
-    return pa.array([dict(zip(_KEYS, astuple(reason), strict=True)) for reason in reasons], REASON)
+    return pa.array([{key: getattr(reason, key) for key in _KEYS} for reason in reasons], REASON)
 
 
 def _lists(n: int, rows: np.ndarray, values: pa.Array) -> pa.Array:

@@ -14,13 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus_gov import apply, published, schemas
+from corpus_gov import apply, artefacts, published, schemas
 from corpus_gov.errors import IntegrityError, SchemaError
+from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.published import place
 from corpus_gov.store import Store
 
 RELEASED: Final = ("keep", "redact")
 """Dispositions whose documents are in the clean corpus."""
+
+_BROKEN: Final = (pa.ArrowException, OSError)
+"""What reading damaged Parquet from memory raises; a changed byte of a file's schema is an OSError."""
 
 _ID: Final = 16
 _DIGEST: Final = 32
@@ -80,8 +84,8 @@ def manifest_files(store: Store, name: str, files: Mapping[str, str], rows: Rows
         if file.startswith(place(name, "manifest/")):
             data = needed(store, file)
             found = sha256(data).hexdigest()
-            table = _decode(data, file, schemas.MANIFEST)
-            _note(table, file, rows)
+            table = decode_manifest(data, file)
+            note_rows(table, file, rows)
             # A changed file goes on to the check of its rows, which names the document; only when every row
             # holds (the file was merely written anew) is the file itself what is wrong.
             yield file, table
@@ -89,13 +93,19 @@ def manifest_files(store: Store, name: str, files: Mapping[str, str], rows: Rows
                 raise IntegrityError(_changed(file, found, digest))
 
 
-def _decode(data: bytes, file: str, schema: pa.Schema) -> pa.Table:
+def decode_manifest(data: bytes, file: str) -> pa.Table:
+    """Read a manifest file.
+
+    Raises:
+        IntegrityError: it is none.
+    """
+    schema = schemas.MANIFEST
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        table = artefacts.decode(data)
         # Another writer of valid Parquet may use another type for the same values.
         table = table.select(schema.names).cast(schema)
         schemas.check(table, schema, file)
-    except (pa.ArrowException, KeyError, ValueError, SchemaError) as error:
+    except (*_BROKEN, KeyError, ValueError, SchemaError) as error:
         raise IntegrityError(
             f"{file}: cannot be read as {schemas.name_of(schema)} ({type(error).__name__}); "
             "it was changed after the release: restore it from a copy"
@@ -103,8 +113,12 @@ def _decode(data: bytes, file: str, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def _note(table: pa.Table, file: str, rows: Rows) -> None:
-    """Keep of a manifest file what later checks need, 48 bytes for a released row."""
+def note_rows(table: pa.Table, file: str, rows: Rows) -> None:
+    """Keep of rows of a manifest file what later checks need, 48 bytes for a released row.
+
+    Raises:
+        IntegrityError: a row has a released_digest and is not released, or the other way round.
+    """
     dispositions = table["disposition"]
     rows.dispositions.update(dispositions.to_pylist())
     released = pc.is_in(dispositions, value_set=pa.array(RELEASED))
@@ -124,25 +138,45 @@ def _note(table: pa.Table, file: str, rows: Rows) -> None:
 
 def _raw(column: pa.Array | pa.ChunkedArray, width: int, file: str) -> np.ndarray:
     """Turn hex digests into bytes of a fixed width, which sort and compare as they are."""
-    values = column.to_pylist()
     try:
-        data = b"".join(map(bytes.fromhex, values))
-    except (ValueError, TypeError) as error:
-        raise IntegrityError(f"{file}: a digest is no hex; it was not written by corpus_gov") from error
-    if len(data) != width * len(values):
-        raise IntegrityError(f"{file}: a digest is not {width} bytes long; it was not written by corpus_gov")
-    return np.frombuffer(data, f"S{width}")
+        found = hex_bytes(column, width)
+    except SchemaError as error:
+        raise IntegrityError(
+            f"{file}: a digest is not {width} bytes of hex; it was not written by corpus_gov"
+        ) from error
+    if not pc.all(pc.equal(pc.binary_length(column), 2 * width), min_count=0).as_py():
+        raise IntegrityError(f"{file}: a digest is longer than {width} bytes; it was not written by corpus_gov")
+    digests: np.ndarray = found.reshape(-1).view(f"S{width}")
+    return digests
 
 
-def check_clean(store: Store, name: str, files: Mapping[str, str], rows: Rows, *, deep: bool) -> int:
-    """Hash the clean documents again and hold them, one to one, against the released rows of the manifest."""
+def check_clean(
+    store: Store, name: str, files: Mapping[str, str], rows: Rows, *, deep: bool, only: str | None = None
+) -> int:
+    """Hash the clean documents again and hold them, one to one, against the released rows of the manifest.
+
+    Args:
+        store: of the workspace.
+        name: the release.
+        files: of the statement.
+        rows: of the manifest.
+        deep: also hash the documents, not only the files.
+        only: look at this document alone.
+
+    Returns:
+        How many documents there are.
+
+    Raises:
+        IntegrityError: names the file and the document.
+    """
     ids, digests = _joined(rows.ids, _ID), _joined(rows.digests, _DIGEST)
     seen = np.zeros(len(ids), bool)
     for file, digest in files.items():
         if file.startswith(place(name, "clean/")):
             data = read_checked(store, file, digest)
             for group in _groups(data, file) if deep else ():
-                _match(group, file, ids, digests, seen)
+                ours = group if only is None else group.filter(pc.equal(group["doc_id"], only))
+                _match(ours, file, ids, digests, seen)
     if deep and not seen.all():
         lost = _hex(ids[int(np.argmin(seen))], _ID)
         raise IntegrityError(
@@ -158,7 +192,7 @@ def _groups(data: bytes, file: str) -> Iterator[pa.Table]:
             group = parquet.read_row_group(number)
             schemas.check(group, schemas.CLEAN, file)
             yield group
-    except (pa.ArrowException, SchemaError) as error:
+    except (*_BROKEN, SchemaError) as error:
         raise IntegrityError(f"{file}: cannot be read as clean documents; it was not written by corpus_gov") from error
 
 

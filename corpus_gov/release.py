@@ -65,7 +65,7 @@ class Part:
     """A finished table of the build cache, and the file of the release that it becomes."""
 
     name: str
-    """clean/<source_id>/<shard>.parquet or manifest/<number>.parquet"""
+    """clean/<source_id>/<shard>.parquet, manifest/<number>.parquet or attribution/<source_id>/<shard>.txt"""
     artefact: str
 
 
@@ -79,6 +79,7 @@ class Content:
         tree: leaf hashes of all rows in that order, 32 bytes each.
         root: hex, over the tree.
         size: rows.
+        attribution: text files of what is owed to whom, in any order.
         run: facts of the run; `counts` has COUNTS, `packs` and `policy` say what was in force.
     """
 
@@ -88,6 +89,7 @@ class Content:
     root: str
     size: int
     run: Mapping[str, Any]
+    attribution: Sequence[Part] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def publish(
     earlier = published.committed(ledger)
     parent = list(earlier)[-1] if earlier else None
     name = published.after(parent)
-    files = [part.name for part in (*content.clean, *content.manifest)]
+    files = [part.name for part in (*content.clean, *content.attribution, *content.manifest)]
     claim = {"release": name, "fencing": lease.fencing, "files": [*files, TREE_FILE, RUN, VKEY, STATEMENT]}
     lease.check()
     if not store.put_if_absent(place(name, CLAIM), artefacts.canonical(claim)):
@@ -224,6 +226,8 @@ def _files(store: Store, signer: Signer, content: Content, rows: dict[str, int])
         data = artefacts.read(store, part.artefact)
         rows[part.name] = _rows(data, part.artefact)
         yield part.name, data
+    for part in content.attribution:
+        yield part.name, artefacts.read(store, part.artefact)
     yield TREE_FILE, content.tree
     yield RUN, artefacts.canonical(content.run)
     yield VKEY, f"{signer.vkey}\n".encode()

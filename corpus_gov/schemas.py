@@ -23,9 +23,13 @@ OUTCOMES: Final = ("document", "repeat", "evidence", "skipped", "suppressed", "r
 DISPOSITIONS: Final = ("keep", "redact", "quarantine", "drop")
 """From mildest to worst: the worst wins inside a level of precedence."""
 
-RIGHTS_STATES: Final = ("permitted", "conditional", "forbidden", "conflicting", "unknown")
-OPTOUT_STATES: Final = ("allowed", "denied", "unknown", "not_evaluated")
+RIGHTS_STATES: Final = ("permitted", "not_protected", "conditional", "forbidden", "conflicting", "unknown")
+"""`not_protected`: a law, a decision or another text that copyright does not cover, with evidence for it."""
+
+OPTOUT_STATES: Final = ("allowed", "denied", "conditional", "unknown", "not_evaluated")
 """`not_evaluated`: no snapshot of the host's opt-out files was at hand; never read as allowed."""
+AIGC_STATES: Final = ("labelled", "declared", "suspected", "none_found", "not_screened")
+"""A label of AI-generated content; a source that says so; traces of it; nothing of these. Nothing clears a label."""
 
 TEXT_COLUMNS: Final = ("text", "title", "uri", "author", "markup")
 """The columns of DOCUMENTS that every screen looks at, in this order."""
@@ -204,6 +208,17 @@ DECISIONS: Final = table(
     field("edge_similarity", pa.int32(), "Verified similarity to the representative.", null=True, scale=True),
 )
 
+EVIDENCE: Final = pa.struct(
+    [
+        field("state", pa.string(), "What it says: permitted, conditional, forbidden, owner, not_protected."),
+        field("licence", pa.string(), "SPDX id or own id of the licence it names.", null=True),
+        field("place", pa.string(), "Where: header, head, json, field, file, body, footer.", null=True),
+        field("scope", pa.string(), "What it is about: page, site, or part, a picture or the like on it.", null=True),
+        field("rule", pa.string(), "id@version of the rule that found it."),
+        field("score", pa.int32(), "Confidence.", scale=True),
+    ]
+)
+
 LEAF: Final = (
     field("doc_id", pa.string(), "The document."),
     field("source_id", pa.string(), "The dossier."),
@@ -217,11 +232,14 @@ LEAF: Final = (
     field("rights_basis", pa.string(), "Legal basis from the dossier.", null=True),
     field("rights_licence", pa.string(), "SPDX id or own id of the licence found.", null=True),
     field("rights_conflict", pa.bool_(), "Evidence disagrees."),
+    field("rights_evidence", pa.list_(EVIDENCE), "Every statement on rights that was found, sorted by its bytes."),
+    field("rights_notices", pa.list_(pa.string()), "Lines that speak of rights, redacted but for names."),
     field("optout_state", pa.string(), "One of OPTOUT_STATES."),
-    field("optout_digest", pa.string(), "SHA-256 of the snapshot that was evaluated.", null=True),
+    field("optout_digest", pa.string(), "SHA-256 of what decided it: a snapshot or a line of markup.", null=True),
     field("ip_risk", pa.string(), "Main intellectual-property risk: none_found, ban_on_reuse, unknown."),
-    field("aigc_state", pa.string(), "AI label: not_screened until a pack screens for it."),
+    field("aigc_state", pa.string(), "One of AIGC_STATES: what is known of machines as authors."),
     field("language", pa.string(), "Detected language, or und."),
+    field("consent_hmac", pa.string(), "Keyed digest of the reference to a consent record, for look-up.", null=True),
     field("data_class", pa.string(), "From the dossier.", null=True),
     field("data_grade", pa.string(), "From the dossier.", null=True),
     field("minor", pa.bool_(), "A sign of a minor was found; null when nothing screened for it.", null=True),
@@ -265,6 +283,7 @@ CLEAN: Final = table(
     field("text", TEXT, "Cleaned."),
     field("language", pa.string(), "Detected language, or und."),
     field("licence", pa.string(), "Licence found.", null=True),
+    field("attribution", TEXT, "Licence, author and notices that go with the text; personal data replaced.", null=True),
     field("published_at", TIME, "From the page or delivery.", null=True),
     field("released_digest", pa.string(), "SHA-256 over length-prefixed (uri or '', title or '', text)."),
 )

@@ -114,6 +114,21 @@ def uri_hmacs(uris: pa.Array, key: bytes) -> pa.Array:
     return hmac_hex(uris, key, b"uri\0")
 
 
+def reference_hmacs(references: pa.Array, kind: str, key: bytes) -> pa.Array:
+    """Digest references for look-up: HMAC-SHA256(key, kind ‖ 0x00 ‖ reference); a null stays null.
+
+    Args:
+        references: string, n rows.
+        kind: such as consent.
+        key: the workspace's seal key.
+
+    Raises:
+        ConfigError: the key is too short.
+    """
+    _check_key(key)
+    return hmac_hex(references, key, f"{kind}\0".encode())
+
+
 def mask(value: str) -> str:
     """Show at most 4 code points of a value, and of its length only whether it is over 3, 6 and 10."""
     value = value.strip()

@@ -186,26 +186,29 @@ def _overridden(
 ) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     """Return the reasons that overrides are, the row of the one in force for each document, and what it asks for."""
     override, asked = np.full(len(ids), -1, np.int64), np.full(len(ids), -1, np.int64)
+    unknown = overrides.filter(pc.invert(pc.is_in(overrides["disposition"], value_set=pa.array(DISPOSITIONS))))
+    for row in unknown.slice(0, 1).to_pylist():
+        raise PolicyError(
+            f"override {row['override_id']!r}: found disposition {row['disposition']!r}, expected one of "
+            f"{DISPOSITIONS!r} under policy {policy.name!r}; correct the review"
+        )
     rows = np.asarray(pc.fill_null(pc.index_in(overrides["doc_id"], value_set=ids), -1))
-    cases = []
+    here = np.flatnonzero(rows >= 0)
+    said: list[Reason] = []
+    places: list[int] = []
+    ours = zip(here.tolist(), overrides.take(pa.array(here)).to_pylist(), strict=True)
     # A loop over what people decided one by one, in an order that does not depend on that of the table.
-    for number, row in sorted(enumerate(overrides.to_pylist()), key=lambda pair: str(pair[1]["override_id"])):
-        if row["disposition"] not in DISPOSITIONS:
-            raise PolicyError(
-                f"override {row['override_id']!r}: found disposition {row['disposition']!r}, expected one of "
-                f"{DISPOSITIONS!r} under policy {policy.name!r}; correct the review"
-            )
-        at = rows[number]
-        if at < 0:
-            continue
+    for number, row in sorted(ours, key=lambda pair: str(pair[1]["override_id"])):
+        at = int(rows[number])
         expired = row["expires"] is not None and row["expires"] < as_of
         code = f"override.expired:{row['override_id']}" if expired else f"override:{row['override_id']}"
         reason = Reason(code, "keep" if expired else row["disposition"], "", row["legal"] or "")
-        cases.append((reason, np.arange(len(ids)) == at))
+        said.append(reason)
+        places.append(at)
         rank = DISPOSITIONS.index(row["disposition"])
         if not expired and rank > asked[at]:
             override[at], asked[at] = number, rank
-    return reasons.build(len(ids), cases), override, asked
+    return reasons.place(len(ids), np.array(places, np.int64), said), override, asked
 
 
 def _check_represented(ids: pa.Array, representative: pa.Array, outcome: np.ndarray) -> None:

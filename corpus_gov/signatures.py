@@ -7,7 +7,7 @@ that no signature can be read as one over something else.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -115,24 +115,33 @@ class Signer:
         return f"{text}\n{_DASH}{self.name} {signature}\n".encode()
 
 
+def carries(note: bytes, verifier: Verifier) -> bool:
+    """Say whether a note has a signature line of this key; whether it holds is the question of `open_note`."""
+    return any(signature[:4] == verifier.key_id for signature in _lines(note, verifier.name, "note"))
+
+
 def open_note(note: bytes, verifier: Verifier, where: str) -> str:
     """Return the text of a note that carries a signature of `verifier`; those of other keys are not looked at.
 
     Raises:
         IntegrityError: it is no note, or the signature is missing or does not hold.
     """
-    head, mark, lines = note.rpartition(b"\n\n")
+    head, mark, _ = note.rpartition(b"\n\n")
     text = head + b"\n"
-    for line in lines.decode(errors="replace").splitlines():
-        name, _, encoded = line.removeprefix(_DASH).partition(" ")
-        if not line.startswith(_DASH) or name != verifier.name:
-            continue
-        signature = decode_base64(encoded, where)
+    for signature in _lines(note, verifier.name, where):
         if signature[:4] == verifier.key_id:
             verifier.verify(signature[4:], text, where)
             return text.decode()
     found = "no signature of" if mark else "no signed note, expected one by"
     raise IntegrityError(f"{where}: {found} {verifier.reference!r}; it was cut, or is of another workspace")
+
+
+def _lines(note: bytes, name: str, where: str) -> Iterator[bytes]:
+    """Decode the signatures under a name, each after its key id."""
+    for line in note.rpartition(b"\n\n")[2].decode(errors="replace").splitlines():
+        signer, _, encoded = line.removeprefix(_DASH).partition(" ")
+        if line.startswith(_DASH) and signer == name:
+            yield decode_base64(encoded, where)
 
 
 def canonical(value: Any) -> bytes:

@@ -121,8 +121,7 @@ def summary(folder: str, outcome: "Outcome") -> None:
     ]
     table(("source", *NAMES, "removed"), sources)
     # A release that stands from before these were counted has none.
-    if items := counts.get("items"):
-        table(ITEMS, [item_row(source, items[source]) for source in items])
+    _items(counts.get("items", {}))
     stages = outcome.stages
     order = [(name, stages[name]) for stage in STAGES for name in sorted(stages) if name.startswith(stage)]
     table(("stage", "seconds", "MB/s"), [_stage_row(*item) for item in order])
@@ -142,6 +141,15 @@ def status(facts: Mapping[str, Any]) -> None:
         for r in facts["releases"]
     ]
     table(("release", "when", "documents", *NAMES, "provisional"), rows)
+    _items(facts["items"])
+    for what in ("changed", "overruled"):
+        for one in facts["overrides"].get(what, ()):
+            say(f"override {one['override_id']} is {what}: asked {one['asked']}, the rules say {one['now']} now")
+
+
+def _items(items: Mapping[str, Mapping[str, int]]) -> None:
+    if items:
+        table(ITEMS, [item_row(source, counted) for source, counted in items.items()])
 
 
 def changes(old: str, new: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str], limit: int) -> None:
@@ -202,7 +210,10 @@ def verified(report: "Report") -> None:
         say(f"{'ok  ' if ok else 'FAIL'}  {check}: {detail}")
     for note in report.trusted:
         say(f"note  {note}")
-    say(f"{report.release} is whole: {report.size} rows.")
+    looked = sum(report.counts.values())
+    if looked < report.size:
+        return say(f"{looked} of the {report.size} rows of {report.release} hold; the others were not looked at.")
+    return say(f"{report.release} is whole: {report.size} rows.")
 
 
 def where_next(folder: str, release: str, doc_id: str) -> None:

@@ -13,6 +13,8 @@ _COMPARED: Final = re.compile(
 )
 NEAR: Final = 0.1
 """A value is near a limit that it has not crossed within this share of the limit."""
+COUNTED: Final = 3
+"""Of whole limits from here on, a value one step away is near as well; of 1 every text without one would be."""
 LADDER: Final = (0.5, 0.8, 1.25, 2.0)
 """What a limit is multiplied by where nobody said what to try."""
 
@@ -38,7 +40,9 @@ class Threshold:
         holds = {"<": value < self.limit, "<=": value <= self.limit, ">": value > self.limit, ">=": value >= self.limit}
         if holds[self.sign]:
             return "crossed"
-        return "near" if abs(value - self.limit) <= NEAR * abs(self.limit) else "clear"
+        steps = 1.0 if self.limit >= COUNTED and self.limit == int(self.limit) else 0.0
+        # Of a limit of 0 nothing is a tenth: a text without a finding is not near having one.
+        return "near" if 0 < max(NEAR * abs(self.limit), steps) >= abs(value - self.limit) else "clear"
 
 
 def find(expression: str) -> list[Threshold]:

@@ -26,7 +26,7 @@ from corpus_gov.workspace import Release
 
 _QUARANTINE: Final = DISPOSITIONS.index("quarantine")
 _MANIFEST: Final = ("doc_id", "uri", "disposition", "reasons", "optout_state", "optout_digest")
-_ALL_RULES: Final = ("category.", "rights.", "ip_risk", "screen.")
+_ALL_RULES: Final = ("category.", "rights.", "ip_risk", "screen.", "aigc.state")
 """Facts that more than one rule stands behind."""
 
 
@@ -156,10 +156,7 @@ def _facts(release: Release, manifest: pa.Table, columns: set[str], without: str
     as_of = date.fromisoformat(run["as_of"])
     sources = {name: dossier.facts(as_of) for name, dossier in workspace.dossiers.items()}
     packs = _packs(workspace.context().rule_packs(), columns, without)
-    made_of = (
-        run["relations"].get("made_of") if any(name.startswith(("contained.", "spun.")) for name in columns) else None
-    )
-    relations = artefacts.get(workspace.store, made_of) if made_of else None
+    of_others = any(name.startswith(("contained.", "spun.")) for name in columns)
     optouts = manifest.select(["doc_id", "optout_state", "optout_digest"]).rename_columns(["doc_id", "state", "digest"])
     parts = []
     known = set(run["shards"])
@@ -168,6 +165,7 @@ def _facts(release: Release, manifest: pa.Table, columns: set[str], without: str
         signals = dict(_signals(release, names, columns))
         documents = _documents(release, shard, names, columns)
         findings = _findings(release, names, packs, without)
+        relations = artefacts.get(workspace.store, names["told"]) if of_others and "keys.near" in names else None
         table = facts(documents, signals, findings, optouts, sources.get(shard.source_id, {}), packs, relations)
         parts.append(_flat(table, columns))
     return pa.concat_tables(parts)

@@ -148,6 +148,12 @@ def _stdnum(value: str, rule: Rule) -> bool | None:
     return True
 
 
+def credit_code(value: str) -> bool:
+    """Say whether a unified social credit code holds its check digits (GB 32100-2015)."""
+    valid: bool = _standard("cn.uscc").is_valid(value)
+    return valid
+
+
 @cache
 def _standard(number: str) -> Any:
     return import_module(f"stdnum.{number}")

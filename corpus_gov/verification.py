@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus_gov import manifest, merkle, published, schemas
-from corpus_gov.checkpoints import Checkpoint
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError
+from corpus_gov.keyring import Keyring
 from corpus_gov.ledger import TREE, Ledger, dsse_verify
 from corpus_gov.published import BATCH_INGESTED, COPY, RUN, STATEMENT, TREE_FILE, VKEY, place
 from corpus_gov.recount import Rows, check_clean, check_represented, manifest_files, needed, read_checked
@@ -54,7 +54,8 @@ def verify(
     Args:
         store: of the workspace.
         name: the release; the newest by default.
-        vkey: the pipeline's public key as kept elsewhere; without it the workspace's own copy is used, and said so.
+        vkey: the pipeline's public key as kept elsewhere, now or before a rotation; without it the workspace's own copy
+            is used, and said so.
         known: checkpoints as kept elsewhere; without them rollback and fork are not excluded, and it is said so.
         deep: also hash every manifest row and every clean document again.
 
@@ -62,23 +63,14 @@ def verify(
         IntegrityError: something does not hold; names the file or doc_id.
         ConfigError: no such release, or vkey is malformed.
     """
-    ledger = published.open_ledger(store)
-    entries = published.committed(ledger) if ledger else {}
-    name = _chosen(store, name, list(entries))
-    if ledger is None:
-        raise IntegrityError(f"ledger: missing, {name!r} is named by none; restore it from a copy")
-    key = vkey or _own_key(store, name)
-    log = ledger.verify(key, known)
-    copies = _check_copies(store, ledger, key, log.size, name)
-    body = dsse_verify(published.read_statement(store, name, entries[name]), key, place(name, STATEMENT))
-    predicate, files = body["predicate"], published.subjects(body, name)
-    _check_statement(name, predicate, entries)
+    found = sealed(store, name, vkey, known)
+    name, predicate, files = found.name, found.predicate, found.files
     for file in (RUN, VKEY):
         read_checked(store, place(name, file), files[place(name, file)])
     rows = _check_manifest(store, name, predicate, files, deep=deep)
     balance(predicate["counts"], place(name, STATEMENT))
     _check_counts(store, name, predicate, rows)
-    batches = _check_batches(store, ledger, name, entries[name].index)
+    batches = _check_batches(store, found.ledger, name, found.entry)
     documents = check_clean(store, name, files, rows, deep=deep)
     represented = check_represented(name, rows)
     counts, skipped = predicate["counts"], "not looked at, only the digests of the files"
@@ -88,8 +80,7 @@ def verify(
         size=predicate["size"],
         counts=counts["dispositions"],
         checks=[
-            ("ledger", True, f"{log.size} signed entries; extends {log.known} known and {copies} exported checkpoints"),
-            ("statement", True, f"signed, and named by entry {entries[name].index} of the ledger"),
+            *found.checks,
             ("files", True, f"{len(files)} files have the digests of the statement"),
             ("manifest", deep, f"{predicate['size']} rows hash to the root" if deep else skipped),
             ("batches", True, f"{batches} batches of the ledger hold the shards that the run names"),
@@ -97,8 +88,53 @@ def verify(
             ("clean", deep, f"{documents} documents are what the manifest says" if deep else skipped),
             ("duplicates", True, f"{represented} dropped copies, each with its released representative"),
         ],
-        trusted=list(_trusted(vkey, log.warnings)),
+        trusted=found.trusted,
     )
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A release whose statement is what the ledger names and the pipeline signed; its files were not looked at.
+
+    Attributes:
+        name: the release.
+        ledger: that names it.
+        entry: index of the entry that does.
+        predicate: of its statement.
+        files: SHA-256, hex, of its files, by their names in the store.
+        checks: as in `Report`.
+        trusted: as in `Report`.
+    """
+
+    name: str
+    ledger: Ledger
+    entry: int
+    predicate: Mapping[str, Any]
+    files: Mapping[str, str]
+    checks: list[tuple[str, bool, str]]
+    trusted: list[str]
+
+
+def sealed(store: Store, name: str | None, vkey: str | None, known: Sequence[bytes]) -> Sealed:
+    """Follow the chain from the public key to a release's statement; arguments and errors as for `verify`."""
+    ledger = published.open_ledger(store)
+    entries = published.committed(ledger) if ledger else {}
+    name = _chosen(store, name, list(entries))
+    if ledger is None:
+        raise IntegrityError(f"ledger: missing, {name!r} is named by none; restore it from a copy")
+    log = ledger.verify(vkey or _own_key(store, name), known)
+    copies = _check_copies(store, ledger, log.keys, log.size, name)
+    index = entries[name].index
+    body = dsse_verify(
+        published.read_statement(store, name, entries[name]), log.keys.at(index).vkey, place(name, STATEMENT)
+    )
+    _check_statement(name, body["predicate"], entries)
+    checks = [
+        ("ledger", True, f"{log.size} signed entries; extends {log.known} known and {copies} exported checkpoints"),
+        ("statement", True, f"signed, and named by entry {index} of the ledger"),
+    ]
+    trusted = list(_trusted(vkey, log.warnings))
+    return Sealed(name, ledger, index, body["predicate"], published.subjects(body, name), checks, trusted)
 
 
 def _check_batches(store: Store, ledger: Ledger, name: str, index: int) -> int:
@@ -156,7 +192,7 @@ def _own_key(store: Store, name: str) -> str:
         raise IntegrityError(f"{place(name, VKEY)}: holds no public key; restore it, or give the key") from error
 
 
-def _check_copies(store: Store, ledger: Ledger, key: str, size: int, name: str) -> int:
+def _check_copies(store: Store, ledger: Ledger, keys: Keyring, size: int, name: str) -> int:
     """Hold the ledger against the checkpoints that this and the next release exported, where they are there.
 
     Whoever cuts the ledger must remember to remove the newer one. That is no proof, but it costs nothing.
@@ -166,7 +202,7 @@ def _check_copies(store: Store, ledger: Ledger, key: str, size: int, name: str) 
     for copy in (place(name, COPY), place(published.after(name), COPY)):
         note = published.optional(store, copy)
         if note is not None:
-            checkpoint = Checkpoint.open(note, Verifier.parse(key), ledger.origin, copy)
+            checkpoint = keys.open(note, ledger.origin, copy)
             try:
                 checkpoint.verify_extended(hashes)
             except IntegrityError as error:

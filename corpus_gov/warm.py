@@ -18,8 +18,8 @@ MODULES: Final = (
     "distributed.nanny",
     "pyarrow.compute",
     "pyarrow.parquet",
-    *(f"corpus_gov.stages.{stage}" for stage in ("reading", "looking", "relating", "repeating", "comparing")),
-    *(f"corpus_gov.stages.{stage}" for stage in ("judging", "settling")),
+    *(f"corpus_gov.stages.{stage}" for stage in ("reading", "looking", "pairing", "measuring", "clustering")),
+    *(f"corpus_gov.stages.{stage}" for stage in ("repeating", "comparing", "judging", "electing", "settling")),
 )
 """What tasks import, and Dask to run them."""
 
@@ -46,7 +46,7 @@ def _look() -> None:
     from corpus_gov.engine import quiet  # noqa: PLC0415
     from corpus_gov.relate.presets import PRESETS  # noqa: PLC0415
     from corpus_gov.schemas import DOCUMENTS  # noqa: PLC0415
-    from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, relating  # noqa: PLC0415
+    from corpus_gov.stages import FAMILIES, NOT_OF_TEXT, keying  # noqa: PLC0415
 
     quiet()
     # The other cores are the other workers'.
@@ -61,8 +61,8 @@ def _look() -> None:
     packs = rules.load_packs(config.PACKS)
     for screen in sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT)):
         screens.look(screen, batch, rules.concern(packs, screen))
-    for kind in relating.KINDS:
-        relating.keys_of(kind, batch, PRESETS["default"])
+    for kind in keying.KINDS:
+        keying.keys_of(kind, batch, PRESETS["default"])
 
 
 load()

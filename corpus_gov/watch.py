@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from corpus_gov.config import Complete, Dossier
+from corpus_gov.dossier import Complete, Dossier
 from corpus_gov.errors import ConfigError
 from corpus_gov.pieces import form_by_name, temporary
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus_gov import artefacts, config, keys, register, schemas
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
@@ -119,7 +120,7 @@ class Workspace:
         Raises:
             StoreError: somebody else is writing.
         """
-        from corpus_gov import release  # noqa: PLC0415 - imports cryptography and Parquet
+        from corpus_gov import release, rotation  # noqa: PLC0415 - imports cryptography and Parquet
 
         if self._held:
             yield self._held[0]
@@ -128,11 +129,28 @@ class Workspace:
             self._held.append(lease)
             try:
                 # Before anything is appended, whoever writes: an interrupted run is finished or taken back first.
-                self.recovered = release.recover(self.store, lease, self.ledger(), self.signer())
+                self.recovered = rotation.settle(self)
+                self.recovered += release.recover(self.store, lease, self.ledger(), self.signer())
                 yield lease
             finally:
                 self._held.pop()
                 self._context = None
+
+    def damaged_papers(self) -> dict[str, tuple[str, ...]]:
+        """Name, by source, the papers of dossiers whose file is gone or not the one that was filed."""
+        found = {source: dossier.damaged(self._evidence) for source, dossier in self.dossiers.items()}
+        return {source: keys for source, keys in found.items() if keys}
+
+    def source_facts(self, as_of: date) -> dict[str, dict[str, str | int | None]]:
+        """Return what a policy may ask about each source on that day, papers compared with their digests."""
+        damaged = self.damaged_papers()
+        return {source: one.facts(as_of, damaged.get(source, ())) for source, one in self.dossiers.items()}
+
+    def _evidence(self, name: str) -> bytes | None:
+        try:
+            return self.store.read(name)
+        except Missing:
+            return None
 
     def shards(self) -> list[Shard]:
         """Return every live shard, ascending by source and shard: what the committed batches name.
@@ -196,7 +214,10 @@ class Workspace:
         return pa.concat_tables([suppressed.SUPPRESSIONS.empty_table(), *parts])
 
     def overrides(self) -> pa.Table:
-        """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each)."""
+        """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each).
+
+        Where `[reviews] second_actor` is set, what another actor has not confirmed is left out.
+        """
         rows = []
         for name, data in register.objects(self.store, "reviews", ".json").items():
             try:
@@ -208,7 +229,13 @@ class Workspace:
                     f"{name}: found {type(error).__name__}, expected an object with "
                     f"{', '.join(OVERRIDES.names)}; correct or remove it"
                 ) from error
-        return pa.Table.from_pylist(rows, schema=OVERRIDES)
+        found = pa.Table.from_pylist(rows, schema=OVERRIDES)
+        if not rows or not self.settings.reviews.second_actor:
+            return found
+        from corpus_gov import overrides  # noqa: PLC0415 - imports what signs
+
+        agreed = pa.array(sorted(overrides.confirmed(self)), pa.string())
+        return found.filter(pc.is_in(found["override_id"], value_set=agreed))
 
     def releases(self) -> list[str]:
         """Name the committed releases, oldest first."""

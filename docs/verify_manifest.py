@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 COLUMNS = """doc_id source_id uri uri_hmac fetched_at payload_digest text_digest extractor rights_state rights_basis
-rights_licence rights_conflict optout_state optout_digest ip_risk aigc_state language data_class data_grade minor
-disposition reasons screened policy_digest override_id actor cluster_id representative_id edge_similarity
-released_digest""".split()  # noqa: SIM905 - thirty lines shorter than a list
+rights_licence rights_conflict rights_evidence rights_notices optout_state optout_digest ip_risk aigc_state
+language consent_hmac data_class data_grade minor disposition reasons screened policy_digest
+override_id actor cluster_id representative_id edge_similarity released_digest""".split()  # noqa: SIM905 - thirty lines shorter than a list
 OUTSIDE = ["leaf_hash", "salt", "shard", "row"]
-REASON = ["code", "disposition", "category", "legal"]
+STRUCTS = {
+    "code": ["code", "disposition", "category", "legal"],
+    "state": ["state", "licence", "place", "scope", "rule", "score"],
+}  # a reason and a statement on rights, each by a field of its own
 
 
 def encode(value: object) -> bytes:
@@ -33,7 +36,7 @@ def encode(value: object) -> bytes:
     if isinstance(value, str):
         return b"\x01" + len(value.encode()).to_bytes(4, "big") + value.encode()
     if isinstance(value, dict):
-        return b"\x01" + b"".join(encode(value[name]) for name in REASON)
+        return b"\x01" + b"".join(encode(value[name]) for name in STRUCTS["code" if "code" in value else "state"])
     if isinstance(value, list):
         return b"\x01" + len(value).to_bytes(4, "big") + b"".join(sorted(encode(item) for item in value))
     sys.exit(f"a value of type {type(value).__name__} has no place in a manifest row")

@@ -7,12 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import optout_cases
 import pyarrow as pa
 import related_cases
 from documents import documents
 
 from corpus_gov import signals
-from corpus_gov.relate.optout import denies
+from corpus_gov.relate.optout import RULE, denies
 from corpus_gov.rules import Rule, RulePack, concern, load_packs, shipped
 from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import look
@@ -107,6 +108,8 @@ def of_rules(texts: Sequence[str], in_force: Sequence[RulePack] | None = None) -
             names = ("start", "end", "score", "category", "note")
             rows = [(number, row) for number, text in enumerate(texts) for row in related_cases.found(rule, text)]
             found[name] += [[number, *(row[name] for name in names)] for number, row in rows]
+        elif rule.screen == "optout" and rule.id != RULE:
+            found[name] += optout_cases.of_texts(rule, texts)
         elif rule.screen in NOT_OF_TEXT:
             found[name] += [
                 [number, uri] for number, text in enumerate(texts) for uri in ADDRESSES if _denies(rule, text, uri)

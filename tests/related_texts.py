@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from corpus_gov.kernels.digests import sha256_hex
-from corpus_gov.relate import records
+from corpus_gov.relate import links, records
 from corpus_gov.relate.presets import PRESETS, Preset
 from corpus_gov.relate.records import Columns
-from corpus_gov.schemas import EDGES
-from corpus_gov.stages import relating
+from corpus_gov.stages import keying, measuring, pairing, valuing
 
 DEFAULT = PRESETS["default"]
 
@@ -25,13 +24,13 @@ def documents_of(texts: Sequence[str], first: int = 0) -> pa.Table:
 def keys_of(kind: str, documents: pa.Table, preset: Preset = DEFAULT) -> Columns:
     """Key documents as one shard."""
     batches = documents.combine_chunks().to_batches()
-    rows = np.concatenate([relating.keys_of(kind, batch, preset) for batch in batches])
+    rows = np.concatenate([keying.keys_of(kind, batch, preset) for batch in batches])
     return bands_of(rows, preset) if kind == "keys.near" else records.by_column(rows)
 
 
 def bands_of(signed: np.ndarray, preset: Preset) -> Columns:
     """Key signatures by band."""
-    return relating.band_rows(signed, preset)
+    return pairing.band_rows(signed, preset)
 
 
 def ranges_of(rows: Columns, cuts: int) -> list[Columns]:
@@ -42,8 +41,8 @@ def ranges_of(rows: Columns, cuts: int) -> list[Columns]:
 
 def counted(kind: str, rows: Columns, preset: Preset = DEFAULT, cuts: int = 1) -> Columns:
     """Count the keys that pairs share, range by range."""
-    limits = (preset.bucket, preset.anchors) if kind == "keys.near" else relating.LIMITS
-    found = [relating.candidates(part, *limits) for part in ranges_of(rows, cuts)]
+    limits = (preset.bucket, preset.anchors) if kind == "keys.near" else pairing.LIMITS
+    found = [pairing.candidates(part, *limits) for part in ranges_of(rows, cuts)]
     return {field: np.concatenate([part[field] for part in found]) for field in found[0]}
 
 
@@ -51,25 +50,24 @@ def texts_of(documents: pa.Table) -> Columns:
     """List the texts of documents."""
     rows = {"text": records.names(documents["text_digest"]), "doc_id": records.names(documents["doc_id"])}
     rows["bytes"] = np.array([len(text.encode()) for text in documents["text"].to_pylist()], np.uint32)
-    return relating.first_texts(rows | {"home": np.zeros(len(documents), np.uint32)})
+    return pairing.first_texts(rows | {"home": np.zeros(len(documents), np.uint32)})
 
 
-def values_of(documents: pa.Table, preset: Preset = DEFAULT, cuts: int = 1, kinds=relating.KINDS) -> Columns:
+def values_of(documents: pa.Table, preset: Preset = DEFAULT, cuts: int = 1, kinds=keying.KINDS) -> Columns:
     """Measure all candidate pairs of documents."""
     texts = texts_of(documents)
     found = []
-    for kind, name in enumerate(relating.KINDS):
+    for kind, name in enumerate(keying.KINDS):
         if name in kinds:
-            pairs = relating.added(counted(name, keys_of(name, documents, preset), preset, cuts), kind)
-            found.append(relating.half_pairs(*pairs, kind, texts))
+            pairs = pairing.added(counted(name, keys_of(name, documents, preset), preset, cuts), kind)
+            found.append(pairing.half_pairs(*pairs, kind, texts))
     halves = {field: np.concatenate([half[field] for half in found]) for field in found[0]}
-    pairs = relating.whole_pairs(halves, texts)
-    names = relating.named(records.names(documents["text_digest"]), documents["text"].combine_chunks())
-    return pairs | relating.measure(pairs, names, preset)
+    pairs = valuing.whole_pairs(halves, texts)
+    names = measuring.named(records.names(documents["text_digest"]), documents["text"].combine_chunks())
+    return pairs | measuring.measure(pairs, names, preset)
 
 
-def edges_of(documents: pa.Table, preset: Preset = DEFAULT, cuts: int = 1, kinds=relating.KINDS) -> pa.Table:
+def edges_of(documents: pa.Table, preset: Preset = DEFAULT, cuts: int = 1, kinds=keying.KINDS) -> pa.Table:
     """Relate documents that are no copies of each other."""
-    order = [(column, "ascending") for column in ("a", "b", "kind")]
-    edges = relating.edges(values_of(documents, preset, cuts, kinds), preset).select(EDGES.names).cast(EDGES)
-    return edges.sort_by(order).combine_chunks()
+    found, _ = valuing.related(values_of(documents, preset, cuts, kinds), preset)
+    return links.edges(links.ordered(found))

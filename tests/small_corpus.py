@@ -2,11 +2,15 @@
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from corpus_gov import config, keys, register
+from corpus_gov.engine import Engine
 from corpus_gov.store import open_store
 from corpus_gov.workspace import Workspace, open_workspace
 
@@ -84,6 +88,25 @@ def make(
         register.add(store, f"sources/{source_id}.yaml", config.dump_dossier(dossier).encode())
     write_keys(keys.folder(settings.id))
     return open_workspace(url)
+
+
+def prepared(folder: Path) -> Path:
+    """Make a workspace over six documents with one release, and its keys; `copied` gives each test its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CORPUS_GOV_KEYS", str(folder / "keys"))
+        write_inputs(folder / "inputs", 6)
+        made = make(folder / "workspace", folder / "inputs")
+        with Engine(workers=1) as engine:
+            made.run(engine=engine, as_of=AS_OF)
+    return folder
+
+
+def copied(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Copy what `prepared` made, and open it."""
+    monkeypatch.setenv("CORPUS_GOV_KEYS", str(to / "keys"))
+    for part in ("workspace", "keys"):
+        shutil.copytree(folder / part, to / part)
+    return open_workspace(to / "workspace")
 
 
 def write_keys(folder: Path) -> None:

@@ -44,6 +44,7 @@ def clean_rows(numbers: Sequence[int], generation: int) -> pa.Table:
         "text": pa.array(texts, schemas.TEXT),
         "language": pa.array(["en"] * len(numbers), pa.string()),
         "licence": pa.nulls(len(numbers), pa.string()),
+        "attribution": pa.nulls(len(numbers), schemas.TEXT),
         "published_at": pa.nulls(len(numbers), schemas.TIME),
     }
     columns["released_digest"] = apply.released_digests(columns["uri"], columns["title"], columns["text"])
@@ -57,7 +58,8 @@ def manifest_row(number: int, released: Mapping[str, str], representatives: Mapp
     reason = {"code": "quality.short", "disposition": disposition, "category": "", "legal": ""}
     known = {
         "doc_id": doc_id(number), "source_id": "site", "payload_digest": digest, "text_digest": digest,
-        "extractor": "test@1", "rights_state": "permitted", "rights_conflict": False, "optout_state": "allowed",
+        "extractor": "test@1", "rights_state": "permitted", "rights_conflict": False,
+        "rights_evidence": [], "rights_notices": [], "optout_state": "allowed",
         "ip_risk": "none_found", "aigc_state": "not_screened", "language": "en", "disposition": disposition,
         "reasons": [] if disposition == "keep" else [reason], "screened": ["common.pii@1:00"],
         "policy_digest": "00", "actor": "policy", "released_digest": released.get(doc_id(number)),

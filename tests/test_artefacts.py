@@ -2,6 +2,7 @@ import struct
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from corpus_gov.errors import IntegrityError
 
 NAME = "artefacts/cut/0.parquet"
 PARTS = (b"one", b"", b"three")
+CHOSEN = (("one", pa.string()), ("two", pa.string()), ("row", pa.int64()))
 
 
 @given(parts=st.lists(st.binary(max_size=40), max_size=8))
@@ -112,3 +114,23 @@ def test_a_range_joins_the_same_range_of_every_artefact() -> None:
         artefacts.put_ranges(store, name, [pa.table({"x": [base]}), pa.table({"x": [base + 1, base + 2]})])
 
     assert artefacts.get_range(store, ["b.parquet", "a.parquet"], 1)["x"].to_pylist() == [11, 12, 1, 2]
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), max_size=30),
+    wanted=st.tuples(st.lists(st.sampled_from("abcde")), st.lists(st.sampled_from("vwxyz"))),
+)
+def test_chosen_rows_are_those_with_a_wanted_value(
+    rows: list[tuple[str, str]], wanted: tuple[list[str], list[str]]
+) -> None:
+    """Rows that have a wanted value in any of the asked columns are read, in their order, and no others."""
+    table = pa.table({"one": [row[0] for row in rows], "two": [row[1] for row in rows], "row": range(len(rows))})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.cast(pa.schema(CHOSEN)), sink, row_group_size=4)
+
+    asked = {"one": wanted[0], "two": wanted[1]}
+    found = artefacts.chosen(sink.getvalue().to_pybytes(), asked, ["row", "two"])
+
+    kept = [{"row": i, "two": two} for i, (one, two) in enumerate(rows) if one in wanted[0] or two in wanted[1]]
+    assert found.to_pylist() == kept
+    assert found.column_names == ["row", "two"]

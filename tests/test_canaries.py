@@ -21,6 +21,7 @@ from corpus_gov import pipeline
 from corpus_gov.engine import Engine
 from corpus_gov.explain import lines
 from corpus_gov.report import markdown
+from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import FAILED
 from corpus_gov.workspace import open_workspace
 
@@ -164,6 +165,8 @@ def test_logs_and_reports_hold_no_canary(tmp_path, place):
     rules = {finding["rule"] for one in facts for finding in one["findings"]}
     assert rules >= {"pii.email", "pii.cn_mobile", "pii.cn_resident_id", "pii.cn_bank_card", "pii.cn_wechat"}
     assert FAILED not in rules
+    # Each column that is screened held one: none was left out of the proof.
+    assert {finding["column"] for one in facts for finding in one["findings"]} >= set(TEXT_COLUMNS)
     assert leaks(tmp_path) == []
 
 
@@ -192,7 +195,7 @@ def test_progress_bars_hold_no_canary(tmp_path, place):
 BREAK = """
 import sys
 from corpus_gov import cli, screens, seal, signals
-from corpus_gov.screens import licence
+from corpus_gov.screens import licence, pii
 
 def broken(*arguments):
     raise {kind}(str([one.to_pylist() for one in arguments if hasattr(one, "to_pylist")]))
@@ -208,6 +211,7 @@ cli.main()
     [
         # A screen that raises is a finding, and the run goes on; the rest ends it.
         ("licence.screen", "ValueError", 0),
+        ("pii.screen", "ValueError", 0),
         ("signals.measure", "KeyError", 1),
         ("seal.seal", "RuntimeError", 1),
     ],

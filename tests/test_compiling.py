@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from numba.core.registry import CPUDispatcher
 
 from corpus_gov import kernels
@@ -38,6 +39,19 @@ print(total(0), sum(total.stats.cache_hits.values()))
 """
 
 
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Write a package of two modules, one of which is compiled from the other."""
+    folder = tmp_path / "corpus_gov" / "kernels"
+    folder.mkdir(parents=True)
+    for each in (folder.parent, folder):
+        (each / "__init__.py").touch()
+    shutil.copy(PACKAGE / "kernels" / "compiling.py", folder)
+    (folder / "user.py").write_text(USER, encoding="utf-8")
+    (folder / "base.py").write_text(BASE, encoding="utf-8")
+    return folder
+
+
 def answer(folder: Path) -> list[int]:
     """Call the kernel in a process of its own; its result, and how often the cache served."""
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -46,36 +60,22 @@ def answer(folder: Path) -> list[int]:
     return [int(word) for word in done.stdout.split()]
 
 
-def test_a_change_in_another_module_is_compiled_anew(tmp_path: Path) -> None:
+def test_a_change_in_another_module_is_compiled_anew(tmp_path: Path, package: Path) -> None:
     """A kernel is served from the cache until a module that it was compiled from changes, even by one character."""
-    folder = tmp_path / "corpus_gov" / "kernels"
-    folder.mkdir(parents=True)
-    for package in (folder.parent, folder):
-        (package / "__init__.py").touch()
-    shutil.copy(PACKAGE / "kernels" / "compiling.py", folder)
-    (folder / "user.py").write_text(USER, encoding="utf-8")
-    (folder / "base.py").write_text(BASE, encoding="utf-8")
     assert answer(tmp_path) == [101, 0]
     assert answer(tmp_path) == [101, 1]
 
-    (folder / "base.py").write_text(BASE.replace("+ 1", "+ 2").replace("100", "200"), encoding="utf-8")
+    (package / "base.py").write_text(BASE.replace("+ 1", "+ 2").replace("100", "200"), encoding="utf-8")
 
     assert answer(tmp_path) == [202, 0]
     assert answer(tmp_path) == [202, 1]
 
 
-def test_a_change_elsewhere_compiles_nothing_anew(tmp_path: Path) -> None:
+def test_a_change_elsewhere_compiles_nothing_anew(tmp_path: Path, package: Path) -> None:
     """A module that a kernel does not import, itself or by way of others, is none of its business."""
-    folder = tmp_path / "corpus_gov" / "kernels"
-    folder.mkdir(parents=True)
-    for package in (folder.parent, folder):
-        (package / "__init__.py").touch()
-    shutil.copy(PACKAGE / "kernels" / "compiling.py", folder)
-    (folder / "user.py").write_text(USER, encoding="utf-8")
-    (folder / "base.py").write_text(BASE, encoding="utf-8")
     assert answer(tmp_path) == [101, 0]
 
-    (folder / "other.py").write_text("from corpus_gov.kernels import user\n", encoding="utf-8")
+    (package / "other.py").write_text("from corpus_gov.kernels import user\n", encoding="utf-8")
 
     assert answer(tmp_path) == [101, 1]
 
@@ -97,8 +97,8 @@ def test_every_kernel_depends_on_what_it_imports() -> None:
 
 def test_imports_are_followed_however_they_are_written() -> None:
     """Modules are found behind `import a.b`, `from a import b`, and lists of names over several lines."""
-    relating = PACKAGE / "stages" / "relating.py"
-    found = {path.relative_to(PACKAGE).as_posix() for path in compiling._imported(relating)}
+    keying = PACKAGE / "stages" / "keying.py"
+    found = {path.relative_to(PACKAGE).as_posix() for path in compiling._imported(keying)}
 
     assert {"kernels/folding.py", "kernels/columns.py", "relate/records.py", "stages/__init__.py"} <= found
     assert "kernels/views.py" not in found

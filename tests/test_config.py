@@ -42,9 +42,15 @@ COMPLETE = {
         "collector: {agent: examplebot/1.0, period: {first: 2026-03-01, last: 2026-03-31}, robots_policy: obeyed}\n"
     ),
     "open_licence": "licence: CC-BY-4.0\nlicence_file: {title: Licence, reference: file 7}\n",
-    "commercial": "contract: {title: Contract, reference: C-7, party: Example Ltd}\nvalid_until: 2027-01-31\n",
-    "user_input": "consent: {title: Terms, reference: T-3}\nfields: {consent_ref: consent}\n",
-    "synthetic": "generator: {name: example-model, version: '3', acquired: 2026-02-01}\n",
+    "commercial": (
+        "contract: {title: Contract, reference: C-7, party: Example Ltd}\n"
+        "commitment: {title: Letter, reference: C-7/2}\nvalid_until: 2027-01-31\n"
+    ),
+    "user_input": "service: Example chat\nconsent: {title: Terms, reference: T-3}\nfields: {consent_ref: consent}\n",
+    "synthetic": (
+        "generator: {name: example-model, version: '3', acquired: 2026-02-01, "
+        "assessment: {title: Safety, reference: S-1}}\n"
+    ),
     "own": "responsible: Editorial desk\n",
 }
 BAD_DOSSIERS = {
@@ -188,6 +194,7 @@ def test_unassessed_dossier_never_becomes_valid() -> None:
         "priority": 0,
         "data_class": None,
         "data_grade": None,
+        "agent": None,
     }
 
 

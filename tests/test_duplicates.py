@@ -12,11 +12,12 @@ import small_corpus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus_gov import alarms, artefacts, duplicates, grouping, nearest, pipeline, terminal
+from corpus_gov import alarms, artefacts, grouping, nearest, pipeline, terminal
 from corpus_gov.engine import Engine
 from corpus_gov.errors import AlarmError, ConfigError, PolicyError
 from corpus_gov.policyfile import Alarms, read
 from corpus_gov.schemas import CLUSTERS
+from corpus_gov.stages import electing
 from corpus_gov.workspace import Workspace
 
 POLICY = """
@@ -253,8 +254,8 @@ def test_a_new_representative_is_compared_with_its_cluster(tmp_path, engine, mon
 
     from corpus_gov import policy as policies
 
-    policies_representatives, missing_of = policies.representatives, duplicates._missing
-    monkeypatch.setattr(duplicates, "_missing", without_best)
+    policies_representatives, missing_of = policies.representatives, electing.missing
+    monkeypatch.setattr(electing, "missing", without_best)
     asked = []
     verified_of = grouping.verified
 
@@ -271,7 +272,34 @@ def test_a_new_representative_is_compared_with_its_cluster(tmp_path, engine, mon
     dropped = [row for row in rows.values() if row["disposition"] == "drop"]
     assert len(dropped) == 5
     assert {row["representative_id"] for row in dropped} == set(best)
-    assert len(asked[-1]) // duplicates.records.PAIRS.itemsize == 5
+    assert len(asked[-1]) // electing.ASKED.itemsize == 5
+
+
+def test_ranges_of_clusters_change_no_election(tmp_path, engine, monkeypatch):
+    """Whether clusters lie in one range or in sixteen, the same documents stand for the same, over the same edges."""
+    rng = np.random.default_rng(6)
+    texts = {}
+    for family in range(8):
+        base = words(rng, 200)
+        texts |= {f"{family}.example/{n}": " ".join(changed(rng, base, n)) for n in (0, 4, 8)}
+        texts[f"{family}.example/copy"] = " ".join(base)
+    columns = ("disposition", "cluster_id", "representative_id", "edge_similarity", "reasons")
+    found = []
+    for number, documents in enumerate((1 << 17, 2)):
+        monkeypatch.setattr(grouping, "LINKS_A_RANGE", documents)
+        monkeypatch.setattr(grouping, "ASKED_A_RANGE", documents)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        workspace = workspace_of(folder, texts)
+        run = workspace.run(engine=engine, as_of=small_corpus.AS_OF, accept=["duplicate_rate:one"]).run
+        rows = {uri: [row[name] for name in columns] for uri, row in rows_of(workspace).items()}
+        found.append((len(run["relations"]["clusters"]), run["counts"]["clusters"], rows))
+
+    (one, *whole), (many, *parts) = found
+    assert (one, many) == (1, 16)
+    assert parts == whole
+    assert whole[0]["clusters"] == 8
+    assert sum(row[2] is not None for row in whole[1].values()) >= 16
 
 
 def test_alarms_stop_a_release_until_they_are_accepted(tmp_path, engine):
@@ -334,7 +362,7 @@ def test_policies_say_what_is_wrong(old, new, message):
 def test_sizes_count_every_cluster_once(sizes):
     """Bins of cluster sizes add up to the clusters, whatever their sizes."""
     ids = [f"{number:02d}" for number, size in enumerate(sizes) for _ in range(size + 1)]
-    found = grouping.sizes(pa.table([pa.array(ids, pa.string())] * 2, schema=CLUSTERS))
+    found = grouping.sizes([pa.table([pa.array(ids, pa.string())] * 2, schema=CLUSTERS)])
 
     assert sum(found["sizes"].values()) == found["clusters"] == len(sizes)
     assert found["largest"] == max((size + 1 for size in sizes), default=0)
@@ -355,4 +383,4 @@ def test_the_pipeline_needs_no_near_duplicates(tmp_path, engine):
     assert sorted(row["disposition"] for row in rows.values()) == ["drop", "keep", "keep"]
     with pytest.raises(ConfigError, match="found no signatures, expected a run with near duplicates"):
         workspace.release().similar(rows["a.example/1"]["doc_id"])
-    assert pipeline.DECIDE_VERSION == 2
+    assert pipeline.DECIDE_VERSION == 3

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 import small_corpus
 
-from corpus_gov import pipeline
+from corpus_gov import holdings, pipeline
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError
 from corpus_gov.explain import lines
@@ -76,7 +76,8 @@ def test_only_needed_shards_are_read(release, monkeypatch):
     own = {
         n for n in release.run["artefacts"][row["shard"]].values() if n.startswith(("artefacts/sig", "artefacts/fi"))
     }
-    relations = {release.run["relations"][name] for name in ("edges", "made_of")}
+    of_shard = release.run["artefacts"][row["shard"]]
+    relations = {*release.run["relations"]["edges"], of_shard["told"], of_shard["statements.optout"]}
     assert {n for n in opened if n.startswith("artefacts/") and n.endswith(".parquet")} == own | relations
     assert [capture["outcome"] for capture in facts["captures"]] == ["document", "repeat"]
 
@@ -99,3 +100,38 @@ def test_not_exactly_one_document(release, prefix):
     """All documents, or none, are not one."""
     with pytest.raises(ConfigError, match="expected one; give more"):
         release.explain(prefix)
+
+
+def test_chain_leads_from_the_input_to_the_release(release):
+    """Each step starts from the digest that the one before it ends with, and the last is what was released."""
+    row = next(row for row in release.table("manifest").to_pylist() if row["released_digest"])
+
+    *captures, document, clean = release.explain(row["doc_id"])["chain"]
+
+    assert {one["step"] for one in captures} == {"capture"}
+    assert {one["payload_sha256"] for one in captures} == {document["from_payload_sha256"]}
+    assert (document["text_sha256"], clean["released_sha256"]) == (clean["from_text_sha256"], row["released_digest"])
+    assert clean["file"] in release.files
+
+
+def test_whose_finds_a_host_with_all_below_it_and_an_address(release):
+    """A host answers for its subdomains, an address for itself, and a host that nothing is from for nothing."""
+    rows = [row for row in release.table("manifest").to_pylist() if row["uri"]]
+    uri = rows[0]["uri"]
+    host = uri.split("/")[2].split(":")[0]
+    here = {row["doc_id"] for row in rows if row["uri"].split("/")[2].split(":")[0].endswith(host)}
+
+    of_host = holdings.whose(release.workspace, host)
+    of_address = holdings.whose(release.workspace, uri)
+
+    assert {row["doc_id"] for row in of_host["releases"][-1]["documents"]} == here
+    assert [row["uri"] for row in of_address["releases"][-1]["documents"]] == [uri]
+    assert holdings.whose(release.workspace, f"nobody.{host}")["held"] == 0
+    assert any(uri in line for line in holdings.lines(of_address))
+
+
+@pytest.mark.parametrize("name", ["", "not a host", "http://"])
+def test_whose_wants_a_host(release, name):
+    """What is neither host nor address is refused before anything is read."""
+    with pytest.raises(ConfigError, match="expected a host"):
+        holdings.whose(release.workspace, name)

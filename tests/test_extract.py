@@ -60,7 +60,7 @@ def test_what_speaks_of_rights_is_kept_from_the_whole_page() -> None:
         "meta:gptbot: noindex",
         "meta:tdm-reservation: 1",
         "link:license: https://creativecommons.org/licenses/by/4.0/",
-        "a:license: /terms",
+        "a@footer:license: /terms",
         "jsonld:license: https://l.example/",
         "jsonld:copyrightholder: Holder",
         'aigc: AIGC:{"Label":"1","ContentProducer":"p"}',

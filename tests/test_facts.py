@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from corpus_gov.errors import RuleError, SchemaError
 from corpus_gov.expressions import leaves
 from corpus_gov.facts import facts
+from corpus_gov.rights import Terms
 from corpus_gov.rules import RulePack
 from corpus_gov.schemas import field
 
@@ -27,15 +28,20 @@ PACKS = (
             rule("licence.limited", screen="licence", category="rights.conditional"),
             rule("licence.ban", screen="licence", category="rights.forbidden"),
             rule("licence.line", screen="licence", category="rights.owner"),
+            rule("licence.law", screen="licence", category="rights.not_protected"),
         ),
     ),
     RulePack("common.optout", 1, (rule("optout.robots", screen="optout", category="A3a"),)),
 )
 BY_STATE = {
-    "permitted": ("licence.cc_url", "rights.permitted", "CC-BY-4.0"),
-    "conditional": ("licence.limited", "rights.conditional", "CC-BY-NC-4.0"),
-    "forbidden": ("licence.ban", "rights.forbidden", None),
-    "owner": ("licence.line", "rights.owner", "LicenseRef-all-rights-reserved"),
+    "permitted": ("licence.cc_url", "rights.permitted", "CC-BY-4.0 head page"),
+    "of a picture": ("licence.cc_url", "rights.permitted", "CC-BY-4.0 body part"),
+    "conditional": ("licence.limited", "rights.conditional", "CC-BY-NC-4.0 footer site"),
+    "conditions": ("licence.limited", "rights.conditional", "- body page"),
+    "forbidden": ("licence.ban", "rights.forbidden", "- body page"),
+    "site forbids": ("licence.ban", "rights.forbidden", "- footer site"),
+    "owner": ("licence.line", "rights.owner", "LicenseRef-all-rights-reserved footer site"),
+    "official": ("licence.law", "rights.not_protected", "LicenseRef-official-text body page"),
 }
 SOURCE = {"source_id": "tests", "kind": "self_collected", "basis": "consent", "status": "valid", "priority": 2}
 
@@ -68,9 +74,11 @@ def build(
     states: pa.Table | None = None,
     source: Mapping[str, Any] = SOURCE,
     packs: tuple[RulePack, ...] = PACKS,
+    matrix: tuple[Terms, ...] = (),
 ) -> pa.Table:
     table = pa.Table.from_batches([BATCH])
-    return facts(table, signals or {}, found() if found_ is None else found_, states or optouts(), source, packs)
+    given = found() if found_ is None else found_
+    return facts(table, signals or {}, given, states or optouts(), source, packs, matrix=matrix)
 
 
 def column(table: pa.Table, name: str) -> list[Any]:
@@ -106,7 +114,9 @@ def test_counts_name_their_rules() -> None:
 
     assert fields["pii.email"].metadata == {b"rules": b"pii.email@3"}
     assert fields["category.A4f"].metadata == {b"rules": b"pii.cn_mobile@1,pii.email@3"}
-    assert fields["rights.state"].metadata == {b"rules": b"licence.ban@1,licence.cc_url@1,licence.limited@1"}
+    assert fields["rights.state"].metadata == {
+        b"rules": b"licence.ban@1,licence.cc_url@1,licence.law@1,licence.limited@1"
+    }
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,10 @@ def test_counts_name_their_rules() -> None:
         (("permitted",), "permitted", "CC-BY-4.0", "none_found"),
         (("permitted", "owner"), "permitted", "CC-BY-4.0", "none_found"),
         (("conditional",), "conditional", "CC-BY-NC-4.0", "unknown"),
-        (("permitted", "conditional"), "conditional", "CC-BY-NC-4.0", "unknown"),
+        (("permitted", "conditions"), "conditional", "CC-BY-4.0", "unknown"),
+        (("of a picture",), "unknown", None, "none_found"),
+        (("of a picture", "owner"), "unknown", None, "unknown"),
+        (("official",), "not_protected", "LicenseRef-official-text", "none_found"),
         (("forbidden",), "forbidden", None, "ban_on_reuse"),
         (("forbidden", "owner"), "forbidden", None, "ban_on_reuse"),
         (("forbidden", "permitted"), "conflicting", "CC-BY-4.0", "ban_on_reuse"),
@@ -135,12 +148,59 @@ def test_rights(kinds: tuple[str, ...], state: str, licence: str | None, risk: s
     assert column(table, "ip_risk")[0] == risk
 
 
+@pytest.mark.parametrize(
+    ("kinds", "state", "licence"),
+    [
+        (("permitted", "conditional"), "conditional", "CC-BY-NC-4.0"),
+        (("official", "site forbids"), "not_protected", "LicenseRef-official-text"),
+        (("official", "forbidden"), "conflicting", None),
+    ],
+)
+def test_disagreement_is_told_whatever_the_state(kinds: tuple[str, ...], state: str, licence: str | None) -> None:
+    """Two licences, and a ban beside a text that nobody owns, are conflicts; a site's own ban does not bind a law."""
+    table = build(evidence(*kinds))
+
+    assert (column(table, "rights.state")[0], column(table, "rights.licence")[0]) == (state, licence)
+    assert column(table, "rights.conflict") == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("rules_", "state"), [(("licence.law",), "unknown"), (("licence.law", "licence.cc_url"), "not_protected")]
+)
+def test_one_sign_is_not_enough_for_an_official_text(rules_: tuple[str, ...], state: str) -> None:
+    """Two different rules of half a confidence each make a text official; one of them twice does not."""
+    parts = [found((0, name), (0, name), category="rights.not_protected", score=5_000) for name in rules_]
+
+    assert column(build(pa.concat_tables(parts)), "rights.state")[0] == state
+
+
+def test_uses_follow_the_matrix() -> None:
+    """The first row that fits a licence answers; what no row fits is unknown, and a ban excludes every use."""
+    matrix = (Terms(("CC-BY-NC*",), ("allowed", "unknown", "excluded")), Terms(("CC-*", "MIT"), ("allowed",) * 3))
+    notes = ["CC-BY-NC-4.0", "MIT_OR_CC-BY-NC-4.0", "MIT_AND_CC-BY-NC-4.0", "LicenseRef-linked"]
+    parts = [
+        found((i, "licence.limited"), category="rights.conditional", note=f"{n} head page") for i, n in enumerate(notes)
+    ]
+    table = build(pa.concat_tables(parts), matrix=matrix)
+
+    assert column(table, "rights.train") == ["allowed", "allowed", "allowed", "unknown"]
+    assert column(table, "rights.redistribute") == ["unknown", "allowed", "unknown", "unknown"]
+    assert column(table, "rights.commercial") == ["excluded", "allowed", "excluded", "unknown"]
+    assert column(build(evidence("forbidden"), matrix=matrix), "rights.train")[0] == "excluded"
+    assert column(build(evidence("permitted", "conditions"), matrix=matrix), "rights.train")[0] == "unknown"
+
+
 def test_strongest_evidence_names_the_licence() -> None:
     """The surest evidence names the licence, and of equally sure the first by alphabet."""
     rows = [(0, "licence.cc_url")]
     parts = [
         found(*rows, category="rights.permitted", note=note, score=score)
-        for note, score in [("CC0-1.0", 9_000), ("MIT", None), ("CC-BY-4.0", 10_000), (None, None)]
+        for note, score in [
+            ("CC0-1.0 head page", 9_000),
+            ("MIT head page", None),
+            ("CC-BY-4.0 head page", 10_000),
+            (None, None),
+        ]
     ]
 
     assert column(build(pa.concat_tables(parts)), "rights.licence")[0] == "CC-BY-4.0"

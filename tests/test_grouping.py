@@ -16,10 +16,11 @@ from related_texts import documents_of, edges_of, keys_of, values_of
 
 from corpus_gov import artefacts, config, grouping
 from corpus_gov.engine import Engine
+from corpus_gov.errors import ConfigError
 from corpus_gov.intake import ingest
 from corpus_gov.relate import records
 from corpus_gov.relate.presets import PRESETS
-from corpus_gov.stages import relating
+from corpus_gov.stages import clustering, measuring, pairing
 from corpus_gov.stages.looking import BuildTask, build_shard
 from corpus_gov.workspace import Workspace
 
@@ -71,10 +72,23 @@ def related(workspace: Workspace, engine: Engine) -> dict[str, bytes]:
         context = replace(workspace.context(), families=())
         shards = workspace.shards()
         engine.map("screen", build_shard, [BuildTask(context, shard) for shard in shards])
-        name = grouping.relate(context, engine, shards)
-    assert name
-    tables = {"clusters": name, "edges": artefacts.edges_name(name), "made_of": artefacts.made_of_name(name)}
-    return {table: artefacts.read(workspace.store, name) for table, name in tables.items()}
+        key = grouping.relate(context, engine, shards)
+    assert key
+    names = grouping.relations(key, shards)
+    tables = {table: joined(workspace, getattr(names, table)) for table in ("edges", "clusters")}
+    told = [clustering.told(workspace.store, (key, place)) for place in range(len(shards))]
+    tables["members"] = pa.concat_tables([members for members, _ in told])
+    tables["made_of"] = pa.concat_tables([made_of for _, made_of in told])
+    order = {"edges": ("a", "b", "kind")}
+    sort_by = {table: [(name, "ascending") for name in order.get(table, ("doc_id",))] for table in tables}
+    assert tables["edges"] == tables["edges"].sort_by(sort_by["edges"])
+    assert tables["clusters"].sort_by("doc_id") == tables["members"].sort_by("doc_id")
+    return {table: artefacts.encode(rows.sort_by(sort_by[table]).combine_chunks()) for table, rows in tables.items()}
+
+
+def joined(workspace: Workspace, names: tuple[str, ...]) -> pa.Table:
+    """Read a table that lies in ranges."""
+    return pa.concat_tables([artefacts.get(workspace.store, name) for name in names])
 
 
 def write(folder: Path, number: int, texts: list[tuple[int, str]]) -> None:
@@ -103,6 +117,7 @@ def test_batches_shards_and_order_change_nothing(tmp_path_factory, engine, seed,
             patch.setattr(records, "ROWS_A_PART", 32)
             patch.setattr(grouping, "KEYS_A_RANGE", 128)
             patch.setattr(grouping, "PAIRS_A_RANGE", 8)
+            patch.setattr(grouping, "LINKS_A_RANGE", 4)
             patch.setattr(grouping, "PAIRS_AT_ONCE", 20)
             patch.setattr("corpus_gov.artefacts._FIRST_READ", 100)
             patch.setattr("corpus_gov.relate.blocks.BLOCK_TEXTS", 5)
@@ -119,7 +134,7 @@ def test_batches_shards_and_order_change_nothing(tmp_path_factory, engine, seed,
 def test_a_second_batch_measures_only_what_it_brought(tmp_path, engine, monkeypatch):
     """What was compared once is not compared again, in the same run or in a later one, whether related or not."""
     asked = []
-    monkeypatch.setattr(grouping, "_planned", counting(grouping._planned, asked))
+    monkeypatch.setattr(measuring, "planned", counting(measuring.planned, asked))
     texts = list(enumerate(corpus(1)))
     workspace = workspace_of(tmp_path)
     write(tmp_path, 0, texts[:20])
@@ -156,7 +171,7 @@ def test_only_what_later_runs_use_stays_behind(tmp_path, engine):
     families = {name.split("/")[1] for name in workspace.store.list("artefacts/")}
     measured = {family for family in families if family.startswith("measured.")}
     of_shards = {"findings.encoding", "keys.exact", "keys.near", "keys.passages", "keys.clauses"}
-    assert families == of_shards | measured | {"clusters", "edges", "made_of", "told"}
+    assert families == of_shards | measured | {"clusters", "copies", "cuts.near", "edges", "told"}
     assert len(measured) == 1
     assert len(workspace.store.list(f"artefacts/{measured.pop()}/")) == 2
 
@@ -170,13 +185,13 @@ def test_an_interrupted_run_leaves_nothing_that_is_used_unseen(tmp_path, engine,
     workspace = workspace_of(tmp_path)
     write(tmp_path, 0, texts)
     with monkeypatch.context() as patch:
-        patch.setattr(grouping, "made_of", broken)
+        patch.setattr(clustering, "components", broken)
         with pytest.raises(RuntimeError, match="on purpose"):
             related(workspace, engine)
     store = workspace.store
     left = [name for name in store.list("artefacts/") if name.endswith(".parquet")]
     families = {name.split("/")[1] for name in left}
-    assert families.issuperset({"cuts.near", "pairs.near", "pairs.spun", "halves", "gathered", "valued", "edges.near"})
+    assert families.issuperset({"cuts.near", "pairs.near", "pairs.spun", "halves", "gathered", "valued", "links.near"})
     # Texts are the exception: those of a run that was killed go when the next one begins.
     assert "texts" not in families
     store.put("artefacts/texts/left.parquet", b"a text")
@@ -188,7 +203,7 @@ def test_an_interrupted_run_leaves_nothing_that_is_used_unseen(tmp_path, engine,
     assert store.list("artefacts/texts/") == []
 
 
-def broken(edges):
+def broken(*_):
     """Fail."""
     raise RuntimeError("on purpose")
 
@@ -223,7 +238,7 @@ def test_one_text_under_many_ids_is_compared_with_nothing(tmp_path, engine, monk
     """Three thousand addresses of one text, and texts like no other, are related by digest alone."""
     rng = np.random.default_rng(6)
     asked = []
-    monkeypatch.setattr(grouping, "_planned", counting(grouping._planned, asked))
+    monkeypatch.setattr(measuring, "planned", counting(measuring.planned, asked))
     workspace = workspace_of(tmp_path)
     strangers = [sentence(rng, 40) for _ in range(200)]
     write(tmp_path, 0, list(enumerate([sentence(rng, 200)] * 3_000 + strangers)))
@@ -243,7 +258,7 @@ def test_a_corpus_without_duplicates_has_no_edges(tmp_path, engine):
 
     tables = related(workspace, engine)
 
-    assert [artefacts.decode(table).num_rows for table in tables.values()] == [0, 0, 0]
+    assert {artefacts.decode(table).num_rows for table in tables.values()} == {0}
 
 
 @pytest.mark.parametrize("words", [400_000, pytest.param(10_500_000, marks=pytest.mark.slow)])
@@ -295,8 +310,8 @@ def test_a_million_identical_documents_cost_no_pairs():
     ids = np.arange(2 * n, dtype=np.uint64).view(records.NAME)
     copies = {"text": np.full(n, b"t" * 16, records.NAME), "doc_id": ids[::-1].copy()}
 
-    assert len(relating.candidates(rows_of(keys, np.full(n, 5, np.uint64)), 128, 16)["a"]) == 0
-    assert relating.first_texts(copies)["doc_id"].tolist() == [ids[0]]
+    assert len(pairing.candidates(rows_of(keys, np.full(n, 5, np.uint64)), 128, 16)["a"]) == 0
+    assert pairing.first_texts(copies)["doc_id"].tolist() == [ids[0]]
 
 
 def test_a_huge_bucket_of_different_texts_is_paired_with_anchors():
@@ -304,7 +319,7 @@ def test_a_huge_bucket_of_different_texts_is_paired_with_anchors():
     n = 100_000
     texts = np.sort(np.random.default_rng(1).integers(0, 2**63, n).astype(np.uint64))
 
-    pairs = relating.candidates(rows_of(np.full(n, 7, np.uint64), texts), 128, 16)
+    pairs = pairing.candidates(rows_of(np.full(n, 7, np.uint64), texts), 128, 16)
 
     assert len(pairs["a"]) == 16 * n - 16 * 17 // 2
     assert set(pairs["a"].tolist()) == set(texts[:16].tolist())
@@ -360,5 +375,5 @@ def test_presets_of_the_settings_are_those_of_the_code():
 
     assert set(get_args(config.NearPreset)) == {*PRESETS, "none"}
     text = 'id = "w-12345678"\nname = "n"\nowner = "o"\n[near]\npreset = "fine"\n'
-    with pytest.raises(config.ConfigError, match=r"x:5: near.preset: found 'fine', expected .*'fineweb'.*'none'"):
+    with pytest.raises(ConfigError, match=r"x:5: near.preset: found 'fine', expected .*'fineweb'.*'none'"):
         config.load_settings(text, "x")

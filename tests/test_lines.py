@@ -12,7 +12,7 @@ from corpus_gov.kernels import jaccard, shingles
 from corpus_gov.kernels.folding import fold
 from corpus_gov.kernels.pieces import CLAUSE_ENDS, LINE_ENDS, pieces
 from corpus_gov.relate import contained, near, similar
-from corpus_gov.stages import relating
+from corpus_gov.stages import pairing
 
 VIEW = DEFAULT.folding
 
@@ -83,9 +83,9 @@ def test_shared_keys_of_ranges_add_up(seed, cuts):
     shuffled = documents.take(pa.array(rng.permutation(len(documents))))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relating, "LIMITS", (4, 2))
+        patch.setattr(pairing, "LIMITS", (4, 2))
         whole, parts = (
-            relating.added(counted("keys.clauses", keys_of("keys.clauses", of), cuts=n), 2)
+            pairing.added(counted("keys.clauses", keys_of("keys.clauses", of), cuts=n), 2)
             for of, n in ((documents, 1), (shuffled, cuts))
         )
 

@@ -18,7 +18,7 @@ from corpus_gov.relate import near, records
 from corpus_gov.relate.presets import Preset
 from corpus_gov.relate.records import Columns
 from corpus_gov.schemas import EDGES
-from corpus_gov.stages import relating
+from corpus_gov.stages import measuring, pairing, valuing
 
 
 def words(rng, count: int) -> list[str]:
@@ -71,27 +71,27 @@ def test_candidates_that_do_not_reach_the_threshold_are_no_edges():
     documents = documents_of(family(np.random.default_rng(2), 1, 60))
     pairs = np.sort(records.names(documents["text_digest"]))
     asked = {"a": pairs[:1], "b": pairs[1:], "kind": np.zeros(1, np.uint8)}
-    texts = relating.named(records.names(documents["text_digest"]), documents["text"])
+    texts = measuring.named(records.names(documents["text_digest"]), documents["text"])
 
-    values = asked | relating.measure(asked, texts, DEFAULT) | {"doc_a": pairs[:1], "doc_b": pairs[1:]}
-    values |= {"home_a": np.zeros(1, np.uint32), "home_b": np.zeros(1, np.uint32)}
+    values = asked | measuring.measure(asked, texts, DEFAULT) | {"doc_a": pairs[:1], "doc_b": pairs[1:]}
+    values |= {name: np.zeros(1, np.uint32) for name in ("home_a", "home_b", "group")}
 
     assert 100 < values["value"][0] < DEFAULT.threshold
-    assert len(relating.edges(values, DEFAULT)) == 0
-    assert len(relating.edges(values, Preset(5, 16, 7, threshold=100))) == 1
+    assert len(valuing.related(values, DEFAULT)[0]["a"]) == 0
+    assert len(valuing.related(values, Preset(5, 16, 7, threshold=100))[0]["a"]) == 1
 
 
 def test_a_pair_of_no_text_is_refused():
     """A head that no shard has is damage, not a pair fewer."""
     with pytest.raises(IntegrityError, match="a text that no shard has"):
-        relating.resolved(np.array([5], np.uint64), np.array([4, 6], np.uint64))
+        pairing.resolved(np.array([5], np.uint64), np.array([4, 6], np.uint64))
 
 
 def test_texts_of_one_head_are_all_compared():
     """Two texts whose digests begin alike are both paired with whatever shares a key with either."""
     heads, known = np.array([7, 9], np.uint64), np.array([7, 7, 8, 9], np.uint64)
 
-    rows, at = relating.resolved(heads, known)
+    rows, at = pairing.resolved(heads, known)
 
     assert (rows.tolist(), at.tolist()) == ([0, 0, 1], [0, 1, 3])
 
@@ -108,9 +108,9 @@ def bucket_of(n: int) -> Columns:
 
 def test_buckets_give_all_pairs_or_pairs_with_anchors():
     """A bucket of the limit gives all pairs, one more gives those with the anchors of smallest digest."""
-    larger = relating.candidates(bucket_of(11), 10, 3)
+    larger = pairing.candidates(bucket_of(11), 10, 3)
 
-    assert len(relating.candidates(bucket_of(10), 10, 3)["a"]) == 45
+    assert len(pairing.candidates(bucket_of(10), 10, 3)["a"]) == 45
     assert len(larger["a"]) == 10 + 9 + 8
     assert set(larger["a"].tolist()) == {0, 1, 2}
 
@@ -129,7 +129,7 @@ def test_candidates_are_those_of_plain_loops(rows, most, anchors):
     keys, texts = np.array(rows, np.uint64).reshape(-1, 2).T
     sizes = (texts + np.uint64(1)).astype(np.uint32)
 
-    found = relating.candidates({"key": keys.copy(), "text": texts.copy(), "size": sizes}, most, anchors)
+    found = pairing.candidates({"key": keys.copy(), "text": texts.copy(), "size": sizes}, most, anchors)
 
     columns = (found[name].tolist() for name in ("a", "b", "shared", "least"))
     assert list(zip(*columns, strict=True)) == [(a, b, n, a + 1) for (a, b), n in sorted(expected.items())]

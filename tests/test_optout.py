@@ -82,7 +82,7 @@ def test_denies(*, body: bytes, expected: bool) -> None:
 @pytest.mark.parametrize("kind", ["hits", "misses"])
 def test_shipped_rule_holds_its_examples(kind: str) -> None:
     """The shipped agents are found in the rule's hits, and the rule's misses deny nothing."""
-    (shipped,) = load_pack("common.optout").rules
+    shipped = next(rule for rule in load_pack("common.optout").rules if rule.id == "optout.robots")
 
     found = {
         denies(body.encode(), "https://a.example/page", shipped.params["agents"]) for body in getattr(shipped, kind)
@@ -160,7 +160,9 @@ def test_state_of_an_answer(answer: Mapping[str, Any], expected: str) -> None:
         ("http:content-usage: train-ai=n", True),
         ("http:x-robots-tag: noai, noimageai", True),
         ("http:x-robots-tag: gptbot: NOAI", True),
-        ("meta:robots: index,noimageai", True),
+        ("meta:robots: index,noimageai", False),
+        ("link:rsl: https://a.example/license.xml", True),
+        ("meta:plus:datamining: http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED", True),
         ("meta:tdm-reservation: 1", True),
         ("http:x-robots-tag: noindex", False),
         ("meta:robots: noindex, noarchive", False),
@@ -170,7 +172,7 @@ def test_state_of_an_answer(answer: Mapping[str, Any], expected: str) -> None:
     ],
 )
 def test_signals_in_the_page_are_not_overlooked(*, line: str, signal: bool) -> None:
-    """A reservation that nobody evaluates turns allowed and not evaluated into unknown, and leaves a denial."""
+    """A reservation of a protocol without a rule turns allowed and not evaluated into unknown, and leaves a denial."""
     lines = pa.array([f"notice: x\n{line}\nnotice: y"] * 3 + [None], pa.large_string())
     uris = ["https://a.example/open", "https://a.example/private/1", None, "https://a.example/open"]
     documents = asked(*({"uri": uri} for uri in uris)).append_column("markup", lines)

@@ -1,6 +1,7 @@
 """What policies make of personal data: placeholder, cut, quarantine, drop; by the basis of the source; and counters."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -129,6 +130,25 @@ def test_items_are_counted_by_source(released: tuple[Workspace, Outcome], capsys
     terminal.summary("folder", outcome)
     assert "items of 5,000" in capsys.readouterr().out
     assert "| one | 1 | 0 | 44 | 0.03 |" in markdown(outcome)
+
+
+def test_status_shows_the_items_of_the_newest_release(
+    released: tuple[Workspace, Outcome], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What people ask for first, `status`, has the advisory counters of each source, and none before a release."""
+    items = released[1].run["counts"]["items"]
+    facts = {
+        "name": "x", "workspace": "x", "policy": "x", "shards": 1, "sources": {}, "captures": {}, "superseded": 0,
+        "waiting": {}, "releases": [],
+    }  # fmt: skip
+
+    terminal.status(facts | {"items": items})
+    shown = capsys.readouterr().out
+    terminal.status(facts | {"items": {}})
+
+    assert "items of 5,000" in shown
+    assert re.search(r"one +1 +0 +44 +0\.03", shown)
+    assert "items of" not in capsys.readouterr().out
 
 
 def test_a_cut_needs_spans() -> None:

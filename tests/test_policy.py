@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,23 @@ MINE = read(TEXT, "mine.yaml")
 PII = TEXT.index("  - {id: pii")
 
 
+def signals_of(family: str) -> pa.Schema:
+    """Return the schema of a family."""
+    schema: pa.Schema = import_module(f"corpus_gov.signals.{family}").SCHEMA
+    return schema
+
+
+def nothing(schema: pa.Schema, ids: Sequence[str]) -> pa.Table:
+    """Measure nothing in each document: 0, and an unknown language."""
+    columns = [
+        ids
+        if field.name == "doc_id"
+        else pa.array(["und" if pa.types.is_string(field.type) else 0] * len(ids), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def known(
     *found: Sequence[str],
     source: Mapping[str, Any] = SOURCE,
@@ -118,9 +136,13 @@ def known(
         [("doc_id", pa.string()), *(field(c, pa.int32(), "", null=True, scale=c in shares) for c in columns)]
     )
     quality = pa.table([ids, *columns.values()], schema=schema)
+    rest = nothing(signals_of("quality"), ids)
+    for name in set(rest.column_names).difference(quality.column_names):
+        quality = quality.append_column(rest.schema.field(name), rest[name])
+    measured = {name: nothing(signals_of(name), ids) for name in ("language", "perplexity", "structure")}
     optouts = pa.table({"doc_id": ids, "state": [optout] * n, "digest": pa.nulls(n, pa.string())})
     table = pa.Table.from_batches([*hits, findings(batch, [])])
-    return facts(pa.Table.from_batches([batch]), {"quality": quality}, table, optouts, source, PACKS)
+    return facts(pa.Table.from_batches([batch]), {"quality": quality, **measured}, table, optouts, source, PACKS)
 
 
 def verdicts(judged: pa.Table, in_force: policy.Policy = MINE) -> pa.Table:

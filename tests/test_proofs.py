@@ -102,6 +102,8 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a checkpoint of another log": lambda proof: proof.update(checkpoint="x" + proof["checkpoint"]),
     "key": lambda proof: proof.update(vkey=OTHER.vkey),
     "a key that is none": lambda proof: proof.update(vkey="key"),
+    "rotations": lambda proof: proof.update(rotations=[proof["entry"]]),
+    "rotations of numbers": lambda proof: proof.update(rotations=[1]),
     "format": lambda proof: proof.update(format="corpus-gov proof 2"),
     "a missing part": lambda proof: proof.pop("salt"),
     "a part of another type": lambda proof: proof.update(path="path"),

@@ -279,7 +279,7 @@ def write(folder: Path, name: str, numbers: Sequence[int]) -> None:
         ferry = (
             f"Ferry {number} crosses the river at seven and at noon, and on days of high water it stays where it is."
         )
-        own = " ".join([ferry, "Whoever wants to cross then walks to the bridge behind the old school."] * 3)
+        own = " ".join([ferry, "Whoever wants to cross then walks to the bridge behind the old school."] * 2)
         paragraph = f"The bridge {number} was rebuilt\nin stone after the flood of {1900 + number}\nas people here say"
         notice = f"This notice of host {number % 2} may be copied by whoever names the place where it was found first."
         body = [notice, own, LONG, "", paragraph, "", own if number % 3 == 0 else "", "", paragraph, "", notice]
@@ -333,7 +333,7 @@ def test_a_run_finds_and_cuts_what_comes_again(first):
         gone = {place for a, b in spans[doc_id] for place in range(a, b)}
         left = "".join(letter for place, letter in enumerate(text) if place not in gone)
         assert clean[doc_id] == left
-        assert left.count("Ferry") == 3
+        assert left.count("Ferry") == 2
         assert "\n\n\n\n" not in left or not gone
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+import optout_cases
 import pyarrow as pa
 import pytest
 import related_cases
@@ -13,7 +14,6 @@ from documents import documents
 
 from corpus_gov.errors import RuleError
 from corpus_gov.kernels import prefilter
-from corpus_gov.relate.optout import denies
 from corpus_gov.rules import MAX_BYTES, Params, Rule, concern, load_pack, load_packs, read_pack, shipped
 from corpus_gov.screens import look
 from corpus_gov.stages import NOT_OF_TEXT
@@ -54,7 +54,7 @@ def cases(kind: str, *, strict_failure: bool = False) -> list[object]:
 
 def found_in(rule: Rule, case: str) -> bool:
     if rule.screen == "optout":
-        return denies(case.encode(), "https://example.org/", rule.params["agents"])
+        return optout_cases.found(rule, case)
     if rule.screen in related_cases.SCREENS:
         return bool(related_cases.found(rule, case))
     column = rule.params.get("columns", ("text",))[0]

@@ -54,29 +54,27 @@ WRITES = {
     16: "ledger: batch entry",
     17: "ledger: batch tree",
     18: "ledger: batch checkpoint",
-    19: "artefacts: oldest captures",
+    19: "artefacts: pairs without a value",
     20: "artefacts: their digest",
-    21: "artefacts: sources",
+    21: "artefacts: members as they stand",
     22: "artefacts: their digest",
-    23: "artefacts: duplicates of one shard",
-    24: "artefacts: their digest",
-    25: "artefacts: duplicates of the other",
-    26: "artefacts: their digest",
-    27: "artefacts: overrides",
-    28: "artefacts: their digest",
-    29: "releases: claim",
-    30: "releases: clean shard",
-    31: "releases: last clean shard",
-    32: "releases: manifest",
-    33: "releases: tree",
-    34: "releases: run.json",
-    35: "releases: vkey",
-    36: "releases: statement.json",
-    37: "ledger: release entry",
-    38: "ledger: release tree",
-    39: "ledger: release checkpoint",
-    40: "releases: exported checkpoint",
-    41: "lease: end of the turn",
+    23: "artefacts: members, mark removed",
+    24: "artefacts: members, removal",
+    25: "artefacts: pairs, mark removed",
+    26: "artefacts: pairs, removal",
+    27: "releases: claim",
+    28: "releases: clean shard",
+    29: "releases: last clean shard",
+    30: "releases: manifest",
+    31: "releases: tree",
+    32: "releases: run.json",
+    33: "releases: vkey",
+    34: "releases: statement.json",
+    35: "ledger: release entry",
+    36: "ledger: release tree",
+    37: "ledger: release checkpoint",
+    38: "releases: exported checkpoint",
+    39: "lease: end of the turn",
 }
 """Every write of the second run where the cache is full, by its folder; the release checkpoint is the commit."""
 
@@ -87,15 +85,15 @@ CONTENT = (*SHARDS, "batches/", "artefacts/")
 """Where names say what they hold, so that an attempt finds what the one before it finished."""
 
 FAMILIES = (
-    "signals.quality", "signals.language", "signals.structure", "signals.perplexity", "findings.blocklist",
-    "findings.encoding", "findings.keywords", "findings.licence", "findings.pii", "findings.poisoning",
-    "findings.lines", "keys.exact", "keys.near", "keys.passages", "keys.clauses", "edges", "made_of", "clusters",
-    "told", "judged", "members", "sources", "duplicates", "overrides", "oldest", "clean", "decisions", "rows",
-    "manifest", "tree",
+    "signals.quality", "signals.language", "signals.structure", "signals.perplexity", "findings.aigc",
+    "findings.blocklist", "findings.bursts", "findings.encoding", "findings.keywords", "findings.licence",
+    "findings.pii", "findings.poisoning", "findings.lines", "keys.exact", "keys.near", "keys.passages",
+    "keys.clauses", "edges", "copies", "clusters", "told", "judged", "members", "sources", "statements",
+    "duplicates", "overrides", "oldest", "attribution", "clean", "decisions", "rows", "manifest", "tree",
 )  # fmt: skip
 """Every family of artefacts that a run asks for."""
 
-ON_THE_WAY = ("measured.", "lines", "ranges.lines", "counts.lines")
+ON_THE_WAY = ("measured.", "cuts.near", "lines", "ranges.lines")
 """Families that a run asks for only where edges or findings of lines are missing."""
 
 BY_HISTORY = ("artefacts/measured.",)

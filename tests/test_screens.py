@@ -119,7 +119,7 @@ def test_a_screen_must_return_findings(install: Install) -> None:
 def test_a_missing_dependency_is_not_a_missing_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a screen's own import fails, the error names what it needs."""
     seen("pii", "")
-    sys.modules["corpus_gov.screens.pii"]._recognisers.cache_clear()
+    sys.modules["corpus_gov.screens.pii"]._compiled.cache_clear()
     monkeypatch.delitem(sys.modules, "corpus_gov.recognisers", raising=False)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
 
@@ -301,17 +301,43 @@ def test_decoded_places_lead_back(parts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "rules", "notes"),
     [
-        ("link:license: https://creativecommons.org/licenses/by-sa/4.0/", ["licence.cc_url"], ["CC-BY-SA-4.0"]),
-        ("http:link: <http://creativecommons.org/licenses/by/2.5/cn/>; rel=license", ["licence.cc_url"], ["CC-BY-2.5"]),
-        ("meta:dc.rights: CC BY-NC 4.0", ["licence.cc_words_limited"], ["CC-BY-NC-4.0"]),
-        ("a:license: /terms", ["licence.linked"], ["LicenseRef-linked"]),
-        ("notice: 版权所有", ["licence.cn_all_rights"], ["LicenseRef-all-rights-reserved"]),
-        ("notice: 知识共享署名-非商业性使用 4.0", ["licence.cn_cc_words_limited"], ["CC-BY-NC-4.0"]),
+        (
+            "link:license: https://creativecommons.org/licenses/by-sa/4.0/",
+            ["licence.cc_url"],
+            ["CC-BY-SA-4.0 head page"],
+        ),
+        (
+            "http:link: <http://creativecommons.org/licenses/by/3.0/de/>; rel=license",
+            ["licence.cc_url"],
+            ["CC-BY-3.0-DE header page"],
+        ),
+        (
+            "meta:dc.rights: CC BY-NC 4.0",
+            ["licence.stated", "licence.cc_words"],
+            ["CC-BY-NC-4.0 head page"] * 2,
+        ),
+        ("a:license: /terms", ["licence.linked"], ["LicenseRef-linked body page"]),
+        ("a@footer:license: /terms", ["licence.linked"], ["LicenseRef-linked footer site"]),
+        ("a:link: https://creativecommons.org/licenses/by/4.0/deed.de", ["licence.cc_url"], ["CC-BY-4.0 body part"]),
+        (
+            "jsonld@part:license: https://creativecommons.org/licenses/by/3.0/",
+            ["licence.cc_url"],
+            ["CC-BY-3.0 json part"],
+        ),
+        ("notice@9/9: 版权所有", ["licence.cn_all_rights"], ["LicenseRef-all-rights-reserved footer site"]),
+        (
+            "notice@2/9: 知识共享署名-非商业性使用 4.0",
+            ["licence.cn_cc_words_limited"],
+            ["CC-BY-NC-4.0 body page"],
+        ),
+        ("front_matter:license: mit", ["licence.stated"], ["MIT file page"]),
+        ("front_matter:license: other", [], []),
+        ("field:licence: (MIT OR Apache-2.0)", ["licence.stated"], ["MIT_OR_Apache-2.0 field page"]),
         ("http:x-robots-tag: noindex", [], []),
     ],
 )
 def test_licence_ids(line: str, rules: list[str], notes: list[str]) -> None:
-    """Markup lines give the licence id that the licence list has for them, in the column markup."""
+    """Markup lines give the licence id that the licence list has, the place and what it is about."""
     rows = seen("licence", "-", markup=f"notice: -\n{line}\nnotice: -")
 
     assert [row["rule"] for row in rows] == rules
@@ -319,12 +345,30 @@ def test_licence_ids(line: str, rules: list[str], notes: list[str]) -> None:
     assert {row["column"] for row in rows} <= {"markup"}
 
 
+@pytest.mark.parametrize(
+    ("text", "categories", "notes"),
+    [
+        ("// SPDX-License-Identifier: CC-BY-NC-4.0", ["rights.conditional"], ["CC-BY-NC-4.0 body page"]),
+        ("// SPDX-License-Identifier: MIT OR SSPL-1.0", ["rights.permitted"], ["MIT_OR_SSPL-1.0 body page"]),
+        ("// SPDX-License-Identifier: nothing", [], []),
+        ("图片：https://creativecommons.org/licenses/by/4.0/", ["rights.permitted"], ["CC-BY-4.0 body part"]),
+        ("本文采用 CC BY 4.0 协议。", ["rights.permitted"], ["CC-BY-4.0 body page"]),
+    ],
+)
+def test_licence_sets_category_and_scope(text: str, categories: list[str], notes: list[str]) -> None:
+    """What a licence lets people do sets the category, and a picture beside it the scope."""
+    rows = seen("licence", text)
+
+    assert list(dict.fromkeys(row["category"] for row in rows)) == categories
+    assert list(dict.fromkeys(row["note"] for row in rows)) == notes
+
+
 def test_licence_keeps_conflicting_evidence() -> None:
     """A free licence and a ban on one page are both findings; which one holds is for the policy."""
     rows = seen("licence", "本文采用 CC BY 4.0 协议。未经许可不得转载。")
 
     assert [row["category"] for row in rows] == ["rights.permitted", "rights.forbidden"]
-    assert [row["score"] for row in rows] == [None, None]
+    assert [row["score"] for row in rows] == [8_000, 8_000]
 
 
 def test_licence_leaves_other_columns_alone() -> None:

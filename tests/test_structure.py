@@ -4,11 +4,13 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from documents import documents
 
 from corpus_gov.errors import IntegrityError
-from corpus_gov.kernels import fragments
+from corpus_gov.kernels import clauses, fragments, scripts
 from corpus_gov.signals import structure
 
 LAW = "".join(
@@ -59,6 +61,24 @@ def test_shuffled_clauses_do_not_fit() -> None:
     assert whole["continuity"] > max(others) + 300
     # Marks keep their places here, and fit one another as before: others are not at 0.
     assert sum(others) / 10 < whole["continuity"] / 2
+
+
+def test_continuity_adds_the_weights_of_the_features() -> None:
+    """The sum that is taken apart for speed is that of the features which the model is trained by."""
+    chance = random.Random(7)
+    words = ["该项", "工作", "应当", "由", "主管", "负责", "the", "rules", "and", "however", "data", "12"]
+    text = "".join(
+        f"{' '.join(chance.choices(words, k=chance.randint(2, 9)))}{chance.choice('，。；：、,.')} " for _ in range(390)
+    )
+    weights = np.random.default_rng(7).integers(-128, 128, 1 << clauses.BITS).astype(np.int8)
+    data, offsets = scripts.read_only(pa.array([text]))
+
+    rows, features = clauses.boundaries(data, offsets)
+    each = weights[features].astype(np.int64).sum(axis=2)
+
+    # From half of EVENLY boundaries on each is held against one clause and one mark.
+    assert len(rows) > clauses.EVENLY // 2
+    assert clauses.continuity(data, offsets, weights).tolist() == [[len(rows), int((each @ [2, -1, -1]).sum())]]
 
 
 def test_few_boundaries_say_nothing() -> None:

@@ -87,6 +87,14 @@ def test_marks_of_the_format_in_a_text(kind: str, text: str, trained: dict[str, 
     compare(trained[kind], [text, f"apple {text}"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_texts(kind: str, trained: dict[str, Path]) -> None:
+    """More rows than are held back at once, and words with more rows than are remembered, are all added."""
+    chance = random.Random(5)
+    long_word = "".join(chance.choices(WORDS, k=30))
+    compare(trained[kind], [" ".join(chance.choices([*WORDS, long_word], k=3_000))])
+
+
 def test_the_language_model_agrees() -> None:
     """The model that the package comes with, a pruned and quantised tree, gives the library's labels."""
     texts = ["The quick brown fox", "Der schnelle Fuchs", "быстрая лиса", "الثعلب البني", "a", "国务院", "zażółć gęślą"]

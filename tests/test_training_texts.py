@@ -14,6 +14,7 @@ from corpus_gov.classifiers import LABELS, NONE
 FOLDER = Path(__file__).parent.parent / "training"
 sys.path.insert(0, str(FOLDER))
 
+import write_spun  # noqa: E402
 import write_texts  # noqa: E402
 
 NEVER = (
@@ -84,3 +85,23 @@ def test_the_recipe_may_be_handed_on() -> None:
 
     assert recipe.open()
     assert {one.name for one in recipe.data if one.use == "test"} >= {"chineseharm", "fbs_sms"}
+
+
+def test_shuffled_articles() -> None:
+    """An article is trained on in one form or held out in both; a shuffle keeps its clauses; the seed says all."""
+    articles = ["".join(f"第{i}篇的第{k}句，" for k in range(12)) for i in range(40)]
+
+    train, test = write_spun.rows([*articles, "太短，不用。"], 7)
+
+    assert (train, test) == write_spun.rows(articles, 7) != write_spun.rows(articles, 8)
+    assert {row["label"] for row in train} == {row["label"] for row in test} == {"clean", "spun"}
+    assert len(train) + len(test) // 2 == len(articles)
+    whole = {"".join(sorted(article)) for article in articles}
+    assert {"".join(sorted(row["text"])) for row in train + test} == whole
+    assert all((row["text"] in articles) == (row["label"] == "clean") for row in train + test)
+
+
+@pytest.mark.parametrize("name", ["harm", "quality", "spun"])
+def test_recipes_are_read(name: str) -> None:
+    """Every recipe of the repository can be read; a model of texts of no stated licence may not be handed on."""
+    assert recipes.load(FOLDER / f"{name}.yaml").open() == (name == "harm")

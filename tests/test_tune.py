@@ -192,6 +192,22 @@ def test_states_of_a_threshold(value: int | None, state: str) -> None:
     assert found.state(value) == state
 
 
+@pytest.mark.parametrize(
+    ("when", "value", "state"),
+    [
+        ("structure.n_cut_lines > 0", 0, "clear"), ("structure.n_cut_lines > 0", 1, "crossed"),
+        ("structure.n_promotions >= 3", 2, "near"), ("structure.n_promotions >= 3", 1, "clear"),
+        ("quality.n_insets >= 2", 1, "clear"), ("structure.continuity < -100", -95, "near"),
+        ("quality.dup_10gram_share > 0.5", 0.46, "near"), ("quality.dup_10gram_share > 0.5", 0.44, "clear"),
+    ],
+)  # fmt: skip
+def test_counts_are_near_by_a_step(when: str, value: float, state: str) -> None:
+    """A count is near a limit of three and more by one step, a share by a tenth, and nothing is near a limit of 0."""
+    (found,) = thresholds.find(when)
+
+    assert found.state(value) == state
+
+
 def test_variants_are_expressions_of_the_shipped_policies() -> None:
     """Every clause of the shipped policies can be tried: what is written anew still parses."""
     from corpus_gov.expressions import parse_all

@@ -59,18 +59,19 @@ LIMIT: Final = 512
 LEAST: Final = 8
 """A text of fewer boundaries says nothing."""
 
-STRIDE, MARK_STRIDE = 6, 4
+_STRIDE, _MARK_STRIDE = np.uint64(6), np.uint64(4)
 ROUNDS, EVENLY = 4, 400
 """Each boundary is held against one with a clause, and one with a mark, from some boundaries on; ROUNDS times in short
 texts, but not more than about EVENLY times in all."""
 
 _SEED: Final = np.uint64(0xA0761D6478BD642F)
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
-_0, _1, _2, _3 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
+_0, _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(n) for n in range(9))
+_NO_MARK, _WIDE, _LIMIT = np.uint64(15), np.uint64(42), np.uint64(LIMIT)
 _OTHER: Final = np.uint64(0xE7037ED1A0B428DB)
-_DIGIT: Final = np.uint64(((int(_SEED) ^ 48) * int(_MULTIPLIER)) & ((1 << 64) - 1)) ^ (
-    np.uint64(((int(_SEED) ^ 48) * int(_MULTIPLIER)) & ((1 << 64) - 1)) >> np.uint64(32)
-)
+_ONE_DIGIT: Final = np.uint64(((int(_SEED) ^ 48) * int(_MULTIPLIER)) & ((1 << 64) - 1))
+_DIGIT: Final = _ONE_DIGIT ^ _ONE_DIGIT >> np.uint64(32)
+"""Hash of a number."""
 _SHIFT: Final = np.uint64(64 - BITS)
 _HAN, _WORD, _SPACE = 1, 2, 4
 _MARK: Final = 3  # shift of the kind of mark
@@ -115,8 +116,8 @@ def boundaries(data: Bytes, offsets: Offsets) -> tuple[np.ndarray, np.ndarray]:
         int64 (m,), the row of each boundary; uint16 (m, 3, FEATURES), places in the table of weights: as it is, with
         another clause after it, with another mark between.
     """
-    weights, nothing = np.zeros(1 << BITS, np.int8), np.empty((0, 3, FEATURES), np.uint16)
-    sizes = _measure(data, offsets, _kinds(), _words(), weights, nothing)[:, 0]
+    weights = np.zeros(1 << BITS, np.int8)
+    sizes = _measure(data, offsets, _kinds(), _words(), weights, np.empty((0, 3, FEATURES), np.uint16))[:, 0]
     found = np.empty((int(sizes.sum()), 3, FEATURES), np.uint16)
     _measure(data, offsets, _kinds(), _words(), weights, found)
     return np.repeat(np.arange(len(sizes)), sizes), found
@@ -157,9 +158,9 @@ def _bits(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 @inlined
 def _shared(signs, bits, i, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Say how much two clauses share beyond chance, 0 to 7, from their signatures of 256 bits."""
-    both = _bits(signs[i, 0] & signs[j, 0]) + _bits(signs[i, 1] & signs[j, 1])
-    both += _bits(signs[i, 2] & signs[j, 2]) + _bits(signs[i, 3] & signs[j, 3])
-    return np.uint64(min(max(np.int64(both) * 2 - bits[i] * bits[j] // 128, 0), 7))
+    both = _bits(signs[i, _0] & signs[j, _0]) + _bits(signs[i, _1] & signs[j, _1])
+    both += _bits(signs[i, _2] & signs[j, _2]) + _bits(signs[i, _3] & signs[j, _3])
+    return np.uint64(min(max(np.int64(both) * 2 - (bits[i] * bits[j] >> 7), 0), 7))
 
 
 @kernel
@@ -171,84 +172,146 @@ def _size(chars):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return size
 
 
-@inlined
-def _features(i, j, between, parts, sizes, marks, signs, bits, places):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write down the features of clause i, a mark, and clause j."""
-    near = _shared(signs, bits, i, j)
-    far = _shared(signs, bits, i - 1, j) if i > 0 and i - 1 != j else _0
+@kernel
+def _note(i, j, between, before, near, far, parts, sizes, marks, places):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write down the features of clause i, a mark, and clause j, whose weights `_measure` adds up."""
     size = sizes[j] << _3 | sizes[i]
-    places[0] = _place(1, between, parts[i, 3])
-    places[1] = _place(2, between, parts[i, 2])
-    places[2] = _place(3, between, parts[j, 1])
-    places[3] = _place(4, between, parts[j, 0])
-    places[4] = _place(5, parts[i, 2], parts[j, 0])
-    places[5] = _place(6, parts[i, 3], between << np.uint64(42) ^ parts[j, 0])
+    places[0] = _place(1, between, parts[i, _3])
+    places[1] = _place(2, between, parts[i, _2])
+    places[2] = _place(3, between, parts[j, _1])
+    places[3] = _place(4, between, parts[j, _0])
+    places[4] = _place(5, parts[i, _2], parts[j, _0])
+    places[5] = _place(6, parts[i, _3], between << _WIDE ^ parts[j, _0])
     places[6] = _place(7, between, size)
     places[7] = _place(8, near, size)
     places[8] = _place(9, far << _3 | near, between)
-    places[9] = _place(10, parts[i, 0], parts[j, 0])
+    places[9] = _place(10, parts[i, _0], parts[j, _0])
     places[10] = _place(11, between, marks[j])
-    before = marks[i - 1] if i > 0 else np.uint64(15)
-    places[11] = _place(12, before << np.uint64(8) | between, marks[j])
+    places[11] = _place(12, before << _8 | between, marks[j])
+
+
+@kernel
+def _tables(weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add up the weights of features of few values, once for all boundaries.
+
+    Returns:
+        int16: features 6 and 7 at mark << 9 | near << 6 | sizes, 8 at far << 7 | near << 4 | mark, 10 and 11 at
+        mark before << 8 | mark << 4 | mark after.
+    """
+    shapes, shares, around = np.zeros(1 << 13, np.int16), np.zeros(1 << 10, np.int16), np.zeros(1 << 12, np.int16)
+    for at in range(np.uint64(1 << 13)):
+        mark, near, size = at >> np.uint64(9), at >> np.uint64(6) & np.uint64(7), at & np.uint64(63)
+        shapes[at] = weights[_place(7, mark, size)] + weights[_place(8, near, size)]
+    for at in range(np.uint64(1 << 10)):
+        shares[at] = weights[_place(9, at >> np.uint64(4), at & _NO_MARK)]
+    for at in range(np.uint64(1 << 12)):
+        mark, after = at >> np.uint64(4) & _NO_MARK, at & _NO_MARK
+        around[at] = weights[_place(11, mark, after)]
+        around[at] += weights[_place(12, at >> np.uint64(8) << np.uint64(8) | mark, after)]
+    return shapes, shares, around
+
+
+# The weight of a boundary is taken apart into what depends on the first clause and the mark, on both clauses, and on
+# all three: most of it is the same when another clause or another mark is tried.
+
+
+@inlined
+def _first(weights, parts, i, mark):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add up features 0 and 1."""
+    return np.int64(weights[_place(1, mark, parts[i, _3])]) + weights[_place(2, mark, parts[i, _2])]
+
+
+@inlined
+def _both(weights, parts, i, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add up features 4 and 9."""
+    one = weights[_place(5, parts[i, _2], parts[j, _0])]
+    return np.int64(one) + weights[_place(10, parts[i, _0], parts[j, _0])]
+
+
+@inlined
+def _rest(weights, parts, sizes, marks, tables, i, j, mark, before, near, far):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add up all others."""
+    shapes, shares, around = tables
+    total = np.int64(weights[_place(3, mark, parts[j, _1])]) + weights[_place(4, mark, parts[j, _0])]
+    total += weights[_place(6, parts[i, _3], mark << _WIDE ^ parts[j, _0])]
+    total += shapes[mark << np.uint64(9) | near << np.uint64(6) | sizes[j] << _3 | sizes[i]]
+    return total + shares[far << np.uint64(7) | near << _4 | mark] + around[before << _8 | mark << _4 | marks[j]]
+
+
+@inlined
+def _far(signs, bits, i, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Say how much the clause before the first one shares with the second."""
+    return _shared(signs, bits, i - _1, j) if i > _0 and i - _1 != j else _0
 
 
 @kernel
 def _measure(data, offsets, kinds, known, weights, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out = np.zeros((offsets.shape[0] - 1, 2), np.int64)
-    signs = np.zeros((LIMIT, 4), np.uint64)
-    parts = np.zeros((LIMIT, 4), np.uint64)
-    sizes, bits = np.zeros(LIMIT, np.uint64), np.zeros(LIMIT, np.int64)
-    marks = np.zeros(LIMIT, np.uint64)
-    places, real = np.zeros(FEATURES, np.uint64), np.zeros(LIMIT, np.int64)
+    signs, parts = np.zeros((LIMIT, 4), np.uint64), np.zeros((LIMIT, 4), np.uint64)
+    sizes, marks = np.zeros(LIMIT, np.uint64), np.zeros(LIMIT, np.uint64)
+    bits, real = np.zeros(LIMIT, np.int64), np.zeros(LIMIT, np.uint64)
+    tables = _tables(weights)
     dumped = 0
     for row in range(out.shape[0]):
         n = _clauses(
             data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]), kinds, known, parts, sizes, marks, signs
         )
-        m = 0
-        for i in range(n - 1):
-            # A line end alone separates headings, items and cells, of which any order may be as good.
-            if marks[i] & np.uint64(7) != _0:
-                real[m] = i
-                m += 1
+        m = _real(n, marks, real)
         if m < LEAST:
             continue
         for i in range(n):
-            bits[i] = _bits(signs[i, 0]) + _bits(signs[i, 1]) + _bits(signs[i, 2]) + _bits(signs[i, 3])
+            bits[i] = _bits(signs[i, _0]) + _bits(signs[i, _1]) + _bits(signs[i, _2]) + _bits(signs[i, _3])
         # Short texts are looked at more often: what a boundary is held against is left to chance.
-        rounds = max(1, min(ROUNDS, EVENLY // m))
+        rounds = max(_1, min(np.uint64(ROUNDS), np.uint64(EVENLY) // m))
         total = np.int64(0)
         for k in range(m):
             i = real[k]
-            for turn in range(1 + 2 * rounds):
-                other, mark = i + 1, marks[i]
-                if turn & 1:
-                    other = real[(k + STRIDE + k % 4 + 7 * (turn >> 1)) % m] + 1
-                    if other == i or other == i + 1:
-                        other = real[(k + 3) % m] + 1
-                elif turn:
-                    mark = marks[real[(k + MARK_STRIDE + k % 3 + 5 * (turn >> 1)) % m]]
-                _features(i, other, mark, parts, sizes, marks, signs, bits, places)
-                weight = np.int64(0)
-                for feature in range(FEATURES):
-                    weight += weights[places[feature]]
-                if found.shape[0] != 0 and turn < 3:
-                    for feature in range(FEATURES):
-                        found[dumped, turn, feature] = places[feature]
-                total += 2 * rounds * weight if turn == 0 else -weight
+            j, mark, before = i + _1, marks[i], marks[i - _1] if i > _0 else _NO_MARK
+            near, far = _shared(signs, bits, i, j), _far(signs, bits, i, j)
+            first, both = _first(weights, parts, i, mark), _both(weights, parts, i, j)
+            weight = first + both + _rest(weights, parts, sizes, marks, tables, i, j, mark, before, near, far)
+            others = np.int64(0)
+            for turn in range(rounds):
+                other = real[(k + _STRIDE + (k & _3) + _7 * turn) % m] + _1
+                if other in (i, j):
+                    other = real[(k + _3) % m] + _1
+                near_other, far_other = _shared(signs, bits, i, other), _far(signs, bits, i, other)
+                others += first + _both(weights, parts, i, other)
+                others += _rest(weights, parts, sizes, marks, tables, i, other, mark, before, near_other, far_other)
+                other_mark = marks[real[(k + _MARK_STRIDE + k % _3 + _5 * (turn + _1)) % m]]
+                others += _first(weights, parts, i, other_mark) + both
+                others += _rest(weights, parts, sizes, marks, tables, i, j, other_mark, before, near, far)
+                if found.shape[0] != 0 and turn == _0:
+                    _note(i, j, mark, before, near, far, parts, sizes, marks, found[dumped, 0])
+                    _note(i, other, mark, before, near_other, far_other, parts, sizes, marks, found[dumped, 1])
+                    _note(i, j, other_mark, before, near, far, parts, sizes, marks, found[dumped, 2])
+            total += np.int64(_2 * rounds) * weight - others
             dumped += 1
-        out[row, 0], out[row, 1] = m, (2 * total + rounds) // (2 * rounds)
+        twice = np.int64(_2 * rounds)
+        out[row, 0], out[row, 1] = m, (2 * total + twice // 2) // twice
     return out
+
+
+@kernel
+def _real(n, marks, real):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Note the boundaries that are looked at; returns their number."""
+    m = _0
+    for i in range(n - _1 if n > _0 else n):
+        # A line end alone separates headings, items and cells, of which any order may be as good.
+        if marks[i] & _7 != _0:
+            real[m] = i
+            m += _1
+    return m
 
 
 @kernel
 def _clauses(data, at, stop, kinds, known, parts, sizes, marks, signs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Cut one value into clauses, LIMIT at most, and note how each begins and ends; returns their number."""
-    n, size = 0, np.int64(0)
+    n, size = _0, np.int64(0)
     first, first2, last, last2, mark, line = _0, _0, _0, _0, _0, _0
     word, in_word, word_chars, tokens, run_han, capital, previous = _0, False, 0, 0, False, False, _0
     signs[0] = _0
-    while n < LIMIT:
+    while n < _LIMIT:
         ended = at >= stop
         if ended:
             point, kind = np.uint32(10), np.int64(4)
@@ -258,19 +321,24 @@ def _clauses(data, at, stop, kinds, known, parts, sizes, marks, signs):  # type:
         function = kind & _FUNCTION != 0
         kind &= 63
         if kind == _WORD:
-            if 65 <= point <= 90:
-                point += np.uint32(32)
-                capital = capital or not in_word
-            if 48 <= point <= 57:
-                point = np.uint32(48)
-                if in_word and word_chars == 1 and word == (_SEED ^ np.uint64(48)) * _MULTIPLIER:
-                    size += 1
-                    continue
             if not in_word:
                 word, in_word, word_chars = _SEED, True, 0
-            word = (word ^ np.uint64(point)) * _MULTIPLIER
-            word_chars += 1
-            size += 1
+                capital = capital or 65 <= point <= 90
+            while True:
+                if 65 <= point <= 90:
+                    point += np.uint32(32)
+                elif 48 <= point <= 57:
+                    point = np.uint32(48)
+                # Of digits in a row the first one counts.
+                if point != 48 or word_chars != 1 or word != _ONE_DIGIT:
+                    word = (word ^ np.uint64(point)) * _MULTIPLIER
+                    word_chars += 1
+                size += 1
+                # Most words go on with a letter of one byte.
+                if at >= stop or data[at] >= 0x80 or kinds[data[at]] & 63 != _WORD:
+                    break
+                point = np.uint32(data[at])
+                at += _1
             continue
         if in_word:
             in_word, run_han = False, False
@@ -325,23 +393,24 @@ def _clauses(data, at, stop, kinds, known, parts, sizes, marks, signs):  # type:
             if number != _0 and point != 10:
                 continue
         if tokens != 0:
-            if n > 0 and marks[n - 1] & np.uint64(7) == _0 and (n == 1 or marks[n - 2] & np.uint64(7) == _0):
+            if n > _0 and marks[n - _1] & _7 == _0 and (n == _1 or marks[n - _2] & _7 == _0):
                 # The clause before stands alone on its line.
-                n -= 1
-                for k in range(4):
-                    signs[n, k], signs[n + 1, k] = signs[n + 1, k], _0
-            parts[n, 0], parts[n, 1], parts[n, 2], parts[n, 3], sizes[n] = first, first2, last, last2, _size(size)
-            mark, line = number, np.uint64(point == 10)
+                n -= _1
+                for k in range(_4):
+                    signs[n, k], signs[n + _1, k] = signs[n + _1, k], _0
+            parts[n, _0], parts[n, _1], parts[n, _2], parts[n, _3] = first, first2, last, last2
+            sizes[n], mark, line = _size(size), number, np.uint64(point == 10)
             marks[n] = mark | line << _3
-            n += 1
-            if n < LIMIT:
-                signs[n] = _0
+            n += _1
+            if n < _LIMIT:
+                for k in range(_4):
+                    signs[n, k] = _0
             size, tokens, first, first2, last, last2, run_han = np.int64(0), 0, _0, _0, _0, _0, False
-        elif n > 0:
+        elif n > _0:
             if mark == _0:
                 mark = number
             line |= np.uint64(point == 10)
-            marks[n - 1] = mark | line << _3
+            marks[n - _1] = mark | line << _3
         if ended:
             break
     return n

@@ -53,6 +53,20 @@ def hex_bytes(column: pa.Array | pa.ChunkedArray, width: int) -> np.ndarray:
     return out
 
 
+def hex_digits(values: np.ndarray) -> pa.Array:
+    """Write bytes as hex digits: what `hex_bytes` reads.
+
+    Args:
+        values: uint8 (n, width).
+
+    Returns:
+        string, n rows of 2 * width lower-case hex digits.
+    """
+    ends = np.arange(len(values) + 1, dtype=np.int32) * np.int32(2 * values.shape[1])
+    digits = np.ascontiguousarray(values).tobytes().hex().encode()
+    return pa.Array.from_buffers(pa.string(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(digits)])
+
+
 def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Convert byte positions, relative to the start of their row, to code-point positions.
 

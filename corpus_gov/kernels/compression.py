@@ -25,6 +25,7 @@ COPY_BYTES: Final = 3
 
 TABLE: Final = 2048
 
+_SIX_BYTES: Final = np.uint64((1 << 48) - 1)
 _1, _6, _8 = np.uint64(1), np.uint64(6), np.uint64(8)
 
 
@@ -46,17 +47,18 @@ def compressed(data, start, stop, table):  # type: ignore[no-untyped-def]  # noq
     at, written = start, np.int64(0)
     while at + _8 <= stop:
         chunk = np.uint64(0)
-        for byte in range(_6):
+        for byte in range(_8):
             chunk |= np.uint64(data[at + byte]) << (byte * _8)
+        chunk &= _SIX_BYTES
         slot = (chunk * MULTIPLIER) >> np.uint64(53)
         other = start + np.uint64(table[slot]) - _1
         known = table[slot] != 0
         table[slot] = at - start + _1
         if known:
             before = np.uint64(0)
-            for byte in range(_6):
+            for byte in range(_8):
                 before |= np.uint64(data[other + byte]) << (byte * _8)
-            known = before == chunk
+            known = before & _SIX_BYTES == chunk
         if known:
             at, other = at + _6, other + _6
             while at < stop and data[at] == data[other]:

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from corpus_gov.errors import ConfigError
-from corpus_gov.kernels.compiling import kernel
-from corpus_gov.kernels.scripts import DIGIT, HANT, KANA, LAST, OTHER, classes, four, put, read_only, three, two
+from corpus_gov.kernels.compiling import inlined, kernel
+from corpus_gov.kernels.scripts import DIGIT, HANT, KANA, LAST, OTHER, classes, put, read_only, step
 
 VERSION: Final = 1
 
@@ -124,6 +124,29 @@ def table(folding: Folding) -> tuple[np.ndarray, np.ndarray]:
     return entries, more
 
 
+def joined(entries: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """Put a table and its expansions behind one another, for `read`.
+
+    Args:
+        entries: uint32, LAST + 1 entries by code point.
+        more: uint32, expansions; the last entry of each has FINAL.
+
+    Returns:
+        uint32, read-only. Expansions are numbered from its beginning, and all but their last entries have bit 31.
+    """
+    expanded = (entries >> 28) == EXPANDED >> 28
+    found: np.ndarray = np.concatenate(
+        (entries + expanded.astype(np.uint32) * np.uint32(len(entries)), more ^ np.uint32(FINAL))
+    )
+    found.flags.writeable = False
+    return found
+
+
+@cache
+def _joined(folding: Folding) -> np.ndarray:
+    return joined(*table(folding))
+
+
 def _kinds(folding: Folding) -> np.ndarray:
     found = classes()
     kinds = np.full(LAST + 1, SEPARATOR, np.uint32)
@@ -154,6 +177,31 @@ def _digit(entry: int, folding: Folding) -> int:
     return entry & ~0x1FFFFF | ord("0") + (0 if folding.digits else int(value))
 
 
+@inlined
+def read(data, at, stop, entries, pending):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Read the next entry: of the character at `at`, or of the expansion that is pending.
+
+    Args:
+        data: uint8.
+        at: uint64, below `stop` where nothing is pending.
+        stop: uint64, the end of the value.
+        entries: uint32, as `joined` gives them. One array: with two, numba counts references at every character.
+        pending: uint32, where in `entries` an expansion goes on, or 0.
+
+    Returns:
+        The entry, uint32, which tells nothing where it is EXPANDED; the next place, uint64; what is pending then.
+    """
+    if pending != 0:
+        index, after = pending, at
+    else:
+        index, after = step(data, at, stop)
+    entry = entries[index]
+    then = np.uint32(0)
+    if entry >> 30:
+        then = np.uint32(entry & 0x1FFFFF) if entry & np.uint32(EXPANDED) else np.uint32(index + np.uint32(1))
+    return entry, after, then
+
+
 def fold(column: pa.Array, folding: Folding) -> pa.Array:
     """Write out the matching view: tokens with one space between words, nothing between single characters.
 
@@ -169,44 +217,27 @@ def fold(column: pa.Array, folding: Folding) -> pa.Array:
     # A few compatibility characters fold to eighteen; nearly always twice the bytes are enough.
     out = np.empty(max(64, 2 * (offsets[-1] - offsets[0])), np.uint8)
     row = 0
-    while (row := _fold(data, offsets, *table(folding), out, ends, row)) < len(offsets) - 1:
+    while (row := _fold(data, offsets, _joined(folding), out, ends, row)) < len(offsets) - 1:
         out = np.concatenate((out, np.empty(len(out), np.uint8)))
     return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
 
 
 @kernel
-def _fold(data, offsets, entries, more, out, ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _fold(data, offsets, entries, out, ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the views of the rows from `first` on; returns the first row that `out` has no room for, or their number.
 
     An array that grew in this loop would be counted as a reference at every character: half of the speed.
     """
     end = ends[first]
     for row in range(first, offsets.shape[0] - 1):
-        at, stop, pending, gap, begin = offsets[row], offsets[row + 1], np.uint32(0), False, end
-        last = np.uint32(0)
+        at, stop, pending = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), np.uint32(0)
+        gap, begin, last = False, end, np.uint32(0)
         while at < stop or pending != 0:
-            if pending != 0:
-                entry = more[pending]
-                pending = np.uint32(0) if entry >> 31 else np.uint32(pending + 1)
-            else:
-                lead = np.uint32(data[at])
-                if lead < 0x80:
-                    point, at = lead, at + 1
-                elif lead < 0xE0 and at + 2 <= stop:
-                    point, at = two(lead, data[at + 1]), at + 2
-                elif lead < 0xF0 and at + 3 <= stop:
-                    point, at = three(lead, data[at + 1], data[at + 2]), at + 3
-                elif at + 4 <= stop:
-                    point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
-                else:
-                    point, at = np.uint32(0x40000), at + 1
-                entry = entries[point]
+            entry, at, pending = read(data, at, stop, entries, pending)
             kind, point = (entry >> 28) & 7, np.uint32(entry & 0x1FFFFF)
-            if kind == 4:
-                pending = point
-            elif kind == 0:
+            if kind == 0:
                 gap = True
-            elif kind != 3:
+            elif kind < 3:
                 if out.shape[0] < end + 8:
                     return row
                 if gap and end > begin and kind == 1 and last == 1:

@@ -13,7 +13,7 @@ import numpy as np
 
 from corpus_gov.kernels import scripts
 from corpus_gov.kernels.columns import Bytes, Offsets
-from corpus_gov.kernels.compiling import kernel
+from corpus_gov.kernels.compiling import inlined, kernel
 from corpus_gov.kernels.scripts import step
 from corpus_gov.kernels.textstats import BULLETS, DASHES
 
@@ -187,15 +187,28 @@ def _tally(data, at, stop, tally, add):  # type: ignore[no-untyped-def]  # noqa:
             at += _1
 
 
-@kernel
+@inlined
 def _number(key, listed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the number of what promotes, -1 for anything else."""
     slot = (key * _MULTIPLIER) >> np.uint64(53)
-    while listed[slot, 0] != 0:
-        if listed[slot, 0] == key:
-            return np.int64(listed[slot, 1])
+    while listed[slot, _0] != 0 and listed[slot, _0] != key:
         slot = (slot + _1) & np.uint64(2047)
-    return np.int64(-1)
+    return np.int64(listed[slot, _1]) if listed[slot, _0] != 0 else np.int64(-1)
+
+
+@kernel
+def _put(number, set1, set2, set3, set4):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Put a number from 0 to 255, or -1 for none, into a set of four words of 64 bits."""
+    bit = _1 << np.uint64(number & 63) if number >= 0 else _0
+    if number < 64:
+        set1 |= bit
+    elif number < 128:
+        set2 |= bit
+    elif number < 192:
+        set3 |= bit
+    else:
+        set4 |= bit
+    return set1, set2, set3, set4
 
 
 @kernel
@@ -261,7 +274,7 @@ def _sentences(data, at, stop, tables, tally, own, stack, out):  # type: ignore[
     # of the line
     chars, letters, digits, signs, bullets = 0, 0, 0, 0, 0
     # of the word and the number that go on
-    word, latin, alike, run, after_han, marks = _0, False, False, 0, False, 0
+    word, seen, run, after_han, marks = _0, 0, 0, False, 0
     before, before_kind, gap, streak, depth, ordinal = np.uint32(0), 0, 0, 0, 0, 0
     while True:
         ended = at >= stop
@@ -272,39 +285,38 @@ def _sentences(data, at, stop, tables, tally, own, stack, out):  # type: ignore[
             kind = np.int64(kinds[point])
             chars += 1
         if kind & _WORD:
-            letters += kind & _DIGIT == 0
             if before_kind & _WORD == 0:
-                word, latin, alike, run, after_han = _0, False, False, 0, before_kind & _HAN != 0
+                word, seen, run, after_han = _0, 0, 0, before_kind & _HAN != 0
                 units += 1
-            if kind & _DIGIT:
-                run += 1
-                digits += 1
-                contact = contact or run >= CONTACT_DIGITS
-            else:
-                run = -(1 << 30)
-                fresh = False
-            latin, alike = latin or kind & _LATIN != 0, alike or kind & _LOOKALIKE != 0
-            folded = point + np.uint32(32) if 65 <= point <= 90 else point
-            word = (word ^ np.uint64(folded)) * _MULTIPLIER
-            word ^= word >> np.uint64(32)
             marks = marks + 1 if kind & _MARK else 0
             out[14] += marks > 2
+            while True:
+                if kind & _DIGIT:
+                    run += 1
+                    digits += 1
+                    contact = contact or run >= CONTACT_DIGITS
+                else:
+                    run = -(1 << 30)
+                    letters += 1
+                    fresh = False
+                seen |= kind
+                folded = point + np.uint32(32) if 65 <= point <= 90 else point
+                word = (word ^ np.uint64(folded)) * _MULTIPLIER
+                word ^= word >> np.uint64(32)
+                # Most words go on with a letter of one byte.
+                if at >= stop or data[at] >= 0x80 or kinds[data[at]] & _WORD == 0:
+                    break
+                point, marks = np.uint32(data[at]), 0
+                kind = np.int64(kinds[point])
+                at += _1
+                chars += 1
             before, before_kind, gap = point, kind, 9
             continue
         if before_kind & _WORD:
-            out[13] += latin and alike
+            out[13] += seen & _LATIN != 0 and seen & _LOOKALIKE != 0
             if run < 0:
                 number = _number(word | np.uint64(1 << 63), listed)
-                if number >= 0:
-                    bit = _1 << np.uint64(number & 63)
-                    if number < 64:
-                        set1 |= bit
-                    elif number < 128:
-                        set2 |= bit
-                    elif number < 192:
-                        set3 |= bit
-                    else:
-                        set4 |= bit
+                set1, set2, set3, set4 = _put(number, set1, set2, set3, set4)
             marks = 0
         if kind & _HAN:
             letters += 1
@@ -313,16 +325,7 @@ def _sentences(data, at, stop, tables, tally, own, stack, out):  # type: ignore[
             out[19] += kind & _HANT != 0
             if before_kind & _HAN:
                 number = _number(np.uint64(before) << np.uint64(16) | np.uint64(point & np.uint32(0xFFFF)), listed)
-                if number >= 0:
-                    bit = _1 << np.uint64(number & 63)
-                    if number < 64:
-                        set1 |= bit
-                    elif number < 128:
-                        set2 |= bit
-                    elif number < 192:
-                        set3 |= bit
-                    else:
-                        set4 |= bit
+                set1, set2, set3, set4 = _put(number, set1, set2, set3, set4)
             elif before_kind & _WORD and run > 0 and after_han:
                 out[8] += 1
                 out[7] += kind & _COUNTER == 0

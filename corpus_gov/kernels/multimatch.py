@@ -6,12 +6,14 @@ entry of several words matches across any white space; Han characters may be pul
 between any of them, or by spaces, - and / between all of them. Words of other scripts match as whole words.
 
 A text is read as tokens: one Han, kana, Hangul or Thai character, or a run of letters or of digits. At each token the
-pair that it makes with the next one is looked up in a bitmap that fits a core's own cache, and only then is the tree of
-entries walked, at most LONGEST steps. So time is linear in the text whatever the text is. Texts are folded through a
-buffer of fixed size: memory does not depend on their length. Words are compared by 64-bit digests.
+pair that it makes with the next one, and then the three with the one after that, are looked up in a bitmap that fits a
+core's own cache, and only then is the tree of entries walked, at most LONGEST steps. So time is linear in the text
+whatever the text is. Texts are folded through a buffer of fixed size: memory does not depend on their length. Words
+are compared by 64-bit digests.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,8 +21,8 @@ import pyarrow as pa
 
 from corpus_gov.kernels.columns import buffers
 from corpus_gov.kernels.compiling import inlined, kernel
-from corpus_gov.kernels.folding import DROPPED, EXPANDED, SEPARATOR, Folding, table
-from corpus_gov.kernels.scripts import CONTROL, SPACE, classes, four, three, two
+from corpus_gov.kernels.folding import DROPPED, EXPANDED, SEPARATOR, Folding, joined, read, table
+from corpus_gov.kernels.scripts import CONTROL, SPACE, classes
 
 LONGEST: Final = 48
 """Tokens of the longest entry."""
@@ -33,20 +35,22 @@ _SPACES, _SIGNS, _WIDE, _HARD = 1, 2, 3, 4
 _PULLING: Final = " \t\u00a0\u2002\u2003\u2009\u3000-–—/+=|"
 _SIGNING: Final = ".*^_~`'·•・…＿★☆♥❤➕"
 _EMOJI: Final = ((0x2600, 0x27BF), (0x1F000, 0x1FAFF))
-_BUFFER: Final = 1 << 12
+_BUFFER: Final = 1 << 10
+"""Tokens: with their places they fit the first cache of a core."""
 _WORD: Final = np.uint64(1 << 63)
 """Marks the digest of a word; a code point is smaller."""
 _BASIS: Final = np.uint64(0xCBF29CE484222325)
 _PRIME: Final = np.uint64(0x100000001B3)
 # FNV-1a, 64 bits.
 _TAIL: Final = LONGEST + 2
+_0, _1, _6, _63 = (np.uint64(number) for number in (0, 1, 6, 63))
 
 
 class Automaton(NamedTuple):
     """Entries, ready to be looked for; arrays are read-only by convention."""
 
     bitmap: np.ndarray
-    """uint64: which pairs of first tokens any entry has, and which tokens are entries."""
+    """uint64: which first two and first three tokens any entry has, and which tokens and pairs are entries."""
     keys: np.ndarray
     """uint64, open addressing: digest of parent node and token; 0 is free."""
     nodes: np.ndarray
@@ -75,7 +79,7 @@ def forms(entries: Sequence[str]) -> list[tuple[int, ...]]:
     """
     column = pa.array(entries, pa.large_string())
     data, offsets = buffers(column)
-    tokens, ends = _forms(data, offsets, *_table())
+    tokens, ends = _forms(data, offsets, _table())
     flat = tokens.tolist()
     return [tuple(flat[a:b]) for a, b in zip([0, *ends.tolist()], ends.tolist(), strict=False)]
 
@@ -109,33 +113,35 @@ def find(column: pa.Array, automaton: Automaton) -> Places:
         automaton: the entries.
     """
     data, offsets = buffers(column.fill_null("") if column.null_count else column)
-    return Places(*_find(data, offsets, *_table(), *automaton))
+    # Arrays that grew in the loop would be counted as references at every token: it stops before a text whose places
+    # they have no room for.
+    found = np.empty((1024 + (offsets[-1] - offsets[0]) // 256, 4), np.int64)
+    more = np.empty((64, 4), np.int64)
+    points, done = np.zeros(len(offsets) - 1, np.int64), np.zeros(2, np.int64)
+    row = 0
+    while (row := _find(data, offsets, _table(), *automaton, found, more, points, done, row)) < len(offsets) - 1:
+        found, more = (np.concatenate((each, np.empty_like(each))) for each in (found, more))
+    written, over = done.tolist()
+    return Places(found[:written], more[:over], points)
 
 
-def _table() -> tuple[np.ndarray, np.ndarray]:
-    # numba asks for one type each: read-only arrays stay read-only.
-    global _TABLE  # noqa: PLW0603 - once a process
-    if _TABLE is None:
-        entries, more = table(Folding())
-        entries = entries.copy()
-        separators = (entries >> 28) == SEPARATOR >> 28
-        entries[separators] = _HARD
-        entries[separators & (classes()[: entries.size] == SPACE)] = _WIDE
-        entries[separators & (classes()[: entries.size] == CONTROL)] = _WIDE
-        for first, last in _EMOJI:
-            entries[first : last + 1] = np.where(separators[first : last + 1], _SIGNS, entries[first : last + 1])
-        for signs, kind in ((_PULLING, _SPACES), (_SIGNING, _SIGNS)):
-            for sign in signs:
-                if separators[ord(sign)] or entries[ord(sign)] >> 28 == EXPANDED >> 28:
-                    entries[ord(sign)] = kind
-        # Selectors and joiners of emoji are invisible; what has no place in the table ends a word.
-        entries[0xFE00:0xFE10] = DROPPED
-        entries.flags.writeable = False
-        _TABLE = entries, more
-    return _TABLE
-
-
-_TABLE: tuple[np.ndarray, np.ndarray] | None = None
+@cache
+def _table() -> np.ndarray:
+    entries, more = table(Folding())
+    entries = entries.copy()
+    separators = (entries >> 28) == SEPARATOR >> 28
+    entries[separators] = _HARD
+    entries[separators & (classes()[: entries.size] == SPACE)] = _WIDE
+    entries[separators & (classes()[: entries.size] == CONTROL)] = _WIDE
+    for first, last in _EMOJI:
+        entries[first : last + 1] = np.where(separators[first : last + 1], _SIGNS, entries[first : last + 1])
+    for signs, kind in ((_PULLING, _SPACES), (_SIGNING, _SIGNS)):
+        for sign in signs:
+            if separators[ord(sign)] or entries[ord(sign)] >> 28 == EXPANDED >> 28:
+                entries[ord(sign)] = kind
+    # Selectors and joiners of emoji are invisible; what has no place in the table ends a word.
+    entries[0xFE00:0xFE10] = DROPPED
+    return joined(entries, more)
 
 
 @inlined
@@ -145,45 +151,27 @@ def _mixed(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return mixed ^ mixed >> np.uint64(29)
 
 
+@inlined
+def _gap(run, kinds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Say what a run of separators, 0 or more of these kinds, is to an entry."""
+    return 0 if run == 0 else 4 if kinds & 16 else 3 if kinds & 8 or run > 3 else 2 if kinds & 4 else 1
+
+
 @kernel
-def _fill(data, stop, entries, more, tokens, gaps, starts, ends, state, digest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _fill(data, stop, entries, tokens, gaps, starts, ends, state, digest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Read on into the buffers until they are full or the text ends; state is carried from call to call.
 
     state: byte, pending expansion, code points so far, separators in a row, their kinds, tokens, 1 at the end; what the
     open word is made of (0 none, 1 letters, 2 digits), its gap, its first and last code point. digest: of that word.
     """
-    at, pending, number = state[0], state[1], state[2]
+    at, pending, number = np.uint64(state[0]), np.uint32(state[1]), state[2]
     run, kinds, n = state[3], state[4], state[5]
     made_of, gap, first, last = state[7], state[8], state[9], state[10]
     word = digest[0]
     full = tokens.shape[0] - 4
-    while n < full:
-        if pending != 0:
-            entry = more[pending]
-            pending = 0 if entry >> 31 else pending + 1
-        elif at < stop:
-            lead = np.uint32(data[at])
-            if lead < 0x80:
-                entry, at = entries[lead], at + 1
-            else:
-                if lead < 0xE0 and at + 2 <= stop:
-                    point, at = two(lead, data[at + 1]), at + 2
-                elif lead < 0xF0 and at + 3 <= stop:
-                    point, at = three(lead, data[at + 1], data[at + 2]), at + 3
-                elif at + 4 <= stop:
-                    point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
-                else:
-                    point, at = np.uint32(0x40000), at + 1
-                entry = entries[point]
-            number += 1
-        else:
-            if made_of != 0:
-                tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
-                n += 1
-            # Nothing reads past an end.
-            tokens[n], gaps[n] = 0, 4
-            state[5], state[6], state[2] = n, 1, number
-            return n
+    while n < full and (at < stop or pending != 0):
+        number += pending == 0
+        entry, at, pending = read(data, at, stop, entries, pending)
         kind = (entry >> 28) & 7
         if kind == 1:
             point = entry & 0xFFFFFFF
@@ -192,9 +180,7 @@ def _fill(data, stop, entries, more, tokens, gaps, starts, ends, state, digest):
                 if made_of != 0:
                     tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
                     n += 1
-                gap = 0
-                if run > 0:
-                    gap = 4 if kinds & 16 else 3 if kinds & 8 or run > 3 else 2 if kinds & 4 else 1
+                gap = _gap(run, kinds)
                 made_of, run, kinds, first, word = same, 0, 0, number - 1, _BASIS
             word = (word ^ np.uint64(point)) * _PRIME
             last = number
@@ -206,14 +192,16 @@ def _fill(data, stop, entries, more, tokens, gaps, starts, ends, state, digest):
                 run += 1
                 kinds |= 1 << (entry & 7)
             else:
-                gap = 0
-                if run > 0:
-                    gap = 4 if kinds & 16 else 3 if kinds & 8 or run > 3 else 2 if kinds & 4 else 1
-                    run, kinds = 0, 0
-                tokens[n], gaps[n], starts[n], ends[n] = np.uint64(entry & 0xFFFFFFF), gap, number - 1, number
-                n += 1
-        elif kind == 4:
-            pending = np.int64(entry & 0xFFFFFFF)
+                tokens[n], gaps[n] = np.uint64(entry & 0xFFFFFFF), _gap(run, kinds)
+                starts[n], ends[n] = number - 1, number
+                n, run, kinds = n + 1, 0, 0
+    if n < full:
+        if made_of != 0:
+            tokens[n], gaps[n], starts[n], ends[n] = word | _WORD, gap, first, last
+            n += 1
+        # Nothing reads past an end.
+        tokens[n], gaps[n] = 0, 4
+        state[6] = 1
     state[0], state[1], state[2], state[3], state[4], state[5] = at, pending, number, run, kinds, n
     state[7], state[8], state[9], state[10] = made_of, gap, first, last
     digest[0] = word
@@ -221,7 +209,7 @@ def _fill(data, stop, entries, more, tokens, gaps, starts, ends, state, digest):
 
 
 @kernel
-def _forms(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _forms(data, offsets, entries):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     rows = offsets.shape[0] - 1
     size = np.int64(8)
     for row in range(rows):
@@ -234,7 +222,7 @@ def _forms(data, offsets, entries, more):  # type: ignore[no-untyped-def]  # noq
     for row in range(rows):
         state[:] = 0
         state[0] = offsets[row]
-        n = _fill(data, offsets[row + 1], entries, more, tokens, gaps, starts, ends, state, digest)
+        n = _fill(data, np.uint64(offsets[row + 1]), entries, tokens, gaps, starts, ends, state, digest)
         if out.shape[0] < end + n:
             out = np.concatenate((out, np.zeros(out.shape[0] + n, np.uint64)))
         out[end : end + n] = tokens[:n]
@@ -249,9 +237,13 @@ def _build(flat, ends, bitmap, keys, nodes, entries):  # type: ignore[no-untyped
     made = np.int32(0)
     for number in range(ends.shape[0] - 1):
         begin, node = ends[number], np.int32(0)
-        following = flat[begin + 1] if ends[number + 1] > begin + 1 else np.uint64(0)
-        bit = _mixed(flat[begin], following) & pairs
-        bitmap[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+        size = ends[number + 1] - begin
+        pair = _mixed(flat[begin], flat[begin + 1] if size > 1 else _0)
+        bit = pair & pairs
+        bitmap[bit >> _6] |= _1 << (bit & _63)
+        if size > 1:
+            bit = _mixed(pair, flat[begin + 2] if size > 2 else _0) & pairs
+            bitmap[bit >> _6] |= _1 << (bit & _63)
         for i in range(begin, ends[number + 1]):
             key = _mixed(flat[i], np.uint64(node + 1)) | np.uint64(1)
             slot = key >> np.uint64(20) & mask
@@ -265,33 +257,38 @@ def _build(flat, ends, bitmap, keys, nodes, entries):  # type: ignore[no-untyped
 
 
 @kernel
-def _find(data, offsets, entries_of, more_of, bitmap, keys, nodes, entries, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _find(data, offsets, table, bitmap, keys, nodes, entries, count, found, more, points, done, from_row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Find the places in the texts from `from_row` on; `done` counts those of whole texts, in `found` and in `more`.
+
+    Returns the first row whose places there is no room for, or the number of rows.
+    """
     rows = offsets.shape[0] - 1
     tokens, gaps = np.zeros(_BUFFER + 4, np.uint64), np.zeros(_BUFFER + 4, np.uint8)
     starts, ends = np.zeros(_BUFFER + 4, np.int64), np.zeros(_BUFFER + 4, np.int64)
     state, digest = np.zeros(11, np.int64), np.zeros(1, np.uint64)
     mask, pairs = np.uint64(keys.shape[0] - 1), np.uint64(bitmap.shape[0] * 64 - 1)
-    found, more = np.zeros((256, 4), np.int64), np.zeros((16, 4), np.int64)
-    written, over = 0, 0
-    points = np.zeros(rows, np.int64)
     seen, last, touched = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int32)
-    for row in range(rows):
+    for row in range(from_row, rows):
         state[:] = 0
         state[0] = offsets[row]
-        n_touched = 0
+        n_touched, written, over = 0, done[0], done[1]
         while True:
-            n = _fill(data, offsets[row + 1], entries_of, more_of, tokens, gaps, starts, ends, state, digest)
+            n = _fill(data, np.uint64(offsets[row + 1]), table, tokens, gaps, starts, ends, state, digest)
             ended = state[6] == 1
             limit = n if ended else n - _TAIL
             for i in range(limit):
                 token = tokens[i]
-                bit = _mixed(token, tokens[i + 1]) & pairs
-                begins = bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63)) & np.uint64(1)
+                pair = _mixed(token, tokens[i + 1])
+                bit = pair & pairs
+                begins = bitmap[bit >> _6] >> (bit & _63) & _1
+                if begins != 0:
+                    bit, other = _mixed(pair, tokens[i + 2]) & pairs, _mixed(pair, _0) & pairs
+                    begins = (bitmap[bit >> _6] >> (bit & _63) | bitmap[other >> _6] >> (other & _63)) & _1
                 if begins == 0:
                     if token < _WORD:
                         continue
-                    bit = _mixed(token, np.uint64(0)) & pairs
-                    if bitmap[bit >> np.uint64(6)] >> (bit & np.uint64(63)) & np.uint64(1) == 0:
+                    bit = _mixed(token, _0) & pairs
+                    if bitmap[bit >> _6] >> (bit & _63) & _1 == 0:
                         continue
                 node, at, apart, spaced, joints = np.int32(0), i, 0, 0, 0
                 while True:
@@ -312,7 +309,7 @@ def _find(data, offsets, entries_of, more_of, bitmap, keys, nodes, entries, coun
                         last[number] = ends[at]
                         if seen[number] <= MOST:
                             if written == found.shape[0]:
-                                found = np.concatenate((found, np.zeros((written, 4), np.int64)))
+                                return row
                             found[written, 0], found[written, 1] = row, number
                             found[written, 2], found[written, 3] = starts[i], ends[at]
                             written += 1
@@ -341,8 +338,9 @@ def _find(data, offsets, entries_of, more_of, bitmap, keys, nodes, entries, coun
             number = touched[i]
             if seen[number] > MOST:
                 if over == more.shape[0]:
-                    more = np.concatenate((more, np.zeros((over, 4), np.int64)))
+                    return row
                 more[over, 0], more[over, 1], more[over, 2], more[over, 3] = row, number, seen[number], last[number]
                 over += 1
             seen[number] = 0
-    return found[:written], more[:over], points
+        done[0], done[1] = written, over
+    return rows

@@ -5,14 +5,15 @@ Training and inference call this one function; a model's card holds its VIEW and
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from corpus_gov.kernels.compiling import kernel
-from corpus_gov.kernels.folding import Folding, table
-from corpus_gov.kernels.scripts import four, put, read_only, three, two
+from corpus_gov.kernels.folding import SEPARATOR, Folding, joined, read, table
+from corpus_gov.kernels.scripts import put, read_only
 
 VERSION: Final = 1
 
@@ -23,6 +24,9 @@ LEAST: Final = 32
 """Tokens: from here on the end of a line ends a passage. Shorter lines are read with the next one."""
 MOST: Final = 128
 """Tokens of a passage. Averages over more of them hide an advertisement in a long page."""
+
+_LINE_END: Final = 10
+"""Marks the one separator that may end a passage."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def passages(column: pa.Array) -> Passages:
     found = np.empty((3, len(offsets) + size // LEAST + 2), np.int64)
     done = np.zeros(2, np.int64)
     row = 0
-    while (row := _cut(data, offsets, *table(VIEW), out, found, done, row)) < len(offsets) - 1:
+    while (row := _cut(data, offsets, _table(), out, found, done, row)) < len(offsets) - 1:
         out = np.concatenate((out, np.empty(len(out), np.uint8)))
         found = np.concatenate((found, np.empty(found.shape, np.int64)), axis=1)
     end, n = done.tolist()
@@ -59,44 +63,35 @@ def passages(column: pa.Array) -> Passages:
     return Passages(text, rows, tokens)
 
 
+@cache
+def _table() -> np.ndarray:
+    entries, more = table(VIEW)
+    marked = entries.copy()
+    marked[ord("\n")] = SEPARATOR | _LINE_END
+    return joined(marked, more)
+
+
 @kernel
-def _cut(data, offsets, entries, more, out, found, done, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _cut(data, offsets, entries, out, found, done, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the passages of the rows from `first` on.
 
     `found`, int64 (3, room), gets row, last byte and tokens of each passage; `done` the bytes and passages of whole
     rows. Returns the first row that there is no room for, or the number of rows.
     """
     for row in range(first, offsets.shape[0] - 1):
-        at, stop, pending = offsets[row], offsets[row + 1], np.uint32(0)
+        at, stop, pending = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), np.uint32(0)
         begin, end, count, tokens, inside = done[0], done[0], done[1], 0, False
         while at < stop or pending != 0:
-            if pending != 0:
-                entry = more[pending]
-                pending = np.uint32(0) if entry >> 31 else np.uint32(pending + 1)
-            else:
-                lead = np.uint32(data[at])
-                if lead < 0x80:
-                    point, at = lead, at + 1
-                elif lead < 0xE0 and at + 2 <= stop:
-                    point, at = two(lead, data[at + 1]), at + 2
-                elif lead < 0xF0 and at + 3 <= stop:
-                    point, at = three(lead, data[at + 1], data[at + 2]), at + 3
-                elif at + 4 <= stop:
-                    point, at = four(lead, data[at + 1], data[at + 2], data[at + 3]), at + 4
-                else:
-                    point, at = np.uint32(0x40000), at + 1
-                entry = entries[point]
-                if point == 10 and tokens >= LEAST:
+            entry, at, pending = read(data, at, stop, entries, pending)
+            kind, point = (entry >> 28) & 7, np.uint32(entry & 0x1FFFFF)
+            if kind == 0:
+                inside = False
+                if point == _LINE_END and tokens >= LEAST:
                     if found.shape[1] < count + 2:
                         return row
                     found[0, count], found[1, count], found[2, count] = row, end, tokens
-                    begin, count, tokens, inside = end, count + 1, 0, False
-            kind, point = (entry >> 28) & 7, np.uint32(entry & 0x1FFFFF)
-            if kind == 4:
-                pending = point
-            elif kind == 0:
-                inside = False
-            elif kind != 3:
+                    begin, count, tokens = end, count + 1, 0
+            elif kind < 3:
                 if out.shape[0] < end + 8 or found.shape[1] < count + 2:
                     return row
                 if kind == 2 or not inside:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import SourceError
+from corpus_gov.kernels import backtracking
 from corpus_gov.kernels.columns import Bytes, Offsets, buffers, code_points
 from corpus_gov.kernels.compiling import kernel
 
@@ -98,7 +99,8 @@ def gate(
         unbroken: no match holds white space, a control character or one beyond ASCII, so that windows can be small.
 
     Raises:
-        PatternError: a pattern is not one that `longest` accepts, or a boundary is no pattern.
+        PatternError: a pattern is not one that `longest` accepts, or a boundary is no pattern, or there are too many
+            ways to try the whole at one place of a text.
     """
     body = f"(?i:{pattern[4:]})" if pattern.startswith("(?i)") else f"(?:{pattern})"
     before = "".join(f"(?<!{one})" for one in not_before)
@@ -109,10 +111,31 @@ def gate(
     made = Gate(first or pattern, f"(?a){before}{body}{behind}{after}", longest(pattern) + beyond, unbroken, ending)
     longest(made.pattern)
     try:
-        re.compile(made.expression)
+        searchable(made.expression)
     except re.error as error:
         raise PatternError(f"its boundaries do not compile: {error}") from error
     return made
+
+
+@cache
+def searchable(expression: str) -> re.Pattern[str]:
+    """Compile an expression for `re`, which may try all its ways at each place of a text.
+
+    Raises:
+        re.error: it does not compile.
+        PatternError: it has more ways than backtracking.MOST, or nobody knows how many.
+    """
+    compiled = re.compile(expression)
+    try:
+        ways = backtracking.ways(expression)
+    except ValueError as error:
+        raise PatternError(str(error)) from error
+    if ways > backtracking.MOST:
+        raise PatternError(
+            f"found {ways:,} ways or more to try at one place of a text, expected at most {backtracking.MOST:,}; "
+            "let repeats end at a character that they cannot hold, and put none inside of another"
+        )
+    return compiled
 
 
 def _behind(not_after: Sequence[str]) -> str:
@@ -359,9 +382,8 @@ def _lines(data, offsets):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     out = np.empty(offsets[n] - offsets[0] + n, np.uint8)
     at = np.int64(0)
     for row in range(n):
-        begin, size = offsets[row], offsets[row + 1] - offsets[row]
-        for i in range(size):
-            out[at + i] = data[begin + i]
+        size = offsets[row + 1] - offsets[row]
+        out[at : at + size] = data[offsets[row] : offsets[row + 1]]
         out[at + size] = 10
         at += size + 1
     return out

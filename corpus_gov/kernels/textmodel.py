@@ -33,8 +33,11 @@ _END: Final = np.uint32(3_617_362_777)
 
 _PHRASE: Final = np.uint64(116_049_371)
 
-_SLOTS, _ROOM = 1 << 14, 32
-"""So many words are remembered at most, and so many rows of each."""
+_SLOTS, _ROOM, _WAITING = 1 << 14, 32, 1024
+"""So many words are remembered at most, so many rows of each, and so many rows of a text before they are added."""
+_LANES: Final = 8
+"""Rows have a multiple of so many columns."""
+_0, _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(n) for n in range(9))
 _TINY: Final = 1e-5
 """What the library adds to probabilities before it takes their logarithm."""
 
@@ -43,9 +46,9 @@ class Arrays(NamedTuple):
     """What the compiled loop reads."""
 
     rows: np.ndarray
-    """float32 (words + buckets kept, dim)."""
+    """float32 (words + buckets kept, columns): a column a dimension, or a label where these are fewer; then zeros."""
     output: np.ndarray
-    """float32 (outputs, dim): a row a label, or an inner node of the tree of labels."""
+    """float32 (outputs, columns): a row a label, or an inner node of the tree of labels."""
     words: np.ndarray
     """int32, open addressing by hash of the word: number of its row, or -1."""
     hashes: np.ndarray
@@ -183,9 +186,19 @@ def _parse(reader: _Reader) -> TextModel:
     if loss not in LOSSES or not labels:
         raise ValueError(f"found loss number {loss!r} and {len(labels)} labels")
     left, right = _tree([count for _, count, kind in entries if kind]) if LOSSES[loss] == "hs" else _no_tree()
+    if not len(left) and len(labels) < dim:
+        # What follows the average is linear, so that it may as well come first: a row has a number for each label.
+        rows, output = rows @ output.T, np.eye(len(labels), dtype=np.float32)
     words = [word for word, _, kind in entries if not kind]
-    arrays = Arrays(rows, output, *_dictionary(words), *_bits(grams, n_words, bucket), max(1, bucket), left, right)
+    arrays = Arrays(
+        _padded(rows), _padded(output), *_dictionary(words), *_bits(grams, n_words, bucket), max(1, bucket), left, right
+    )
     return TextModel(labels, arrays, (shortest, longest), word_grams)
+
+
+def _padded(matrix: np.ndarray) -> np.ndarray:
+    """Add columns of zeros up to a multiple of _LANES."""
+    return np.ascontiguousarray(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % _LANES))))
 
 
 def _matrix(reader: _Reader, dim: int) -> np.ndarray:
@@ -263,8 +276,7 @@ def _no_tree() -> tuple[np.ndarray, np.ndarray]:
 @inlined
 def _step(hashed, byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add a byte to a hash (FNV-1a); the library sign-extends bytes from 128 on."""
-    wide = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
-    return np.uint32((hashed ^ wide) * np.uint32(16777619))
+    return np.uint32((hashed ^ np.uint32(np.int8(byte))) * np.uint32(16777619))
 
 
 @kernel
@@ -282,7 +294,7 @@ def _fill(starts, spelled, slots, hashes):  # type: ignore[no-untyped-def]  # no
 
 @inlined
 def _is_space(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return byte == 32 or (9 <= byte <= 13) or byte == 0
+    return byte <= 32 and (byte == 32 or (9 <= byte <= 13) or byte == 0)
 
 
 @kernel
@@ -306,29 +318,36 @@ def _word(data, start, stop, hashed, words, hashes, starts, spelled):  # type: i
 
 @inlined
 def _row_of(kept, before, gram):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Find the row of a bucket of n-grams; -1 where it was pruned."""
+    """Find the row of a bucket of n-grams, and whether there is one: the other were pruned."""
     bits = kept[gram >> np.uint64(6)]
     place = gram & np.uint64(63)
-    if not (bits >> place) & np.uint64(1):
-        return -1
     # The bits below it, counted side by side.
     x = bits & ((np.uint64(1) << place) - np.uint64(1))
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return before[gram >> np.uint64(6)] + np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    row = before[gram >> np.uint64(6)] + np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return row, (bits >> place) & np.uint64(1)
 
 
-@inlined
-def _add(total, rows, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for i in range(total.shape[0]):
-        total[i] += rows[row, i]
-
-
-@inlined
+@kernel
 def _add_all(total, rows, found, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for k in range(size):
-        _add(total, rows, found[k])
+    """Add rows to `total`, one after the other, eight columns at a time: so many sums stay in registers."""
+    for column in range(np.uint64(0), np.uint64(rows.shape[1]), np.uint64(_LANES)):
+        a, b, c, d = total[column], total[column + _1], total[column + _2], total[column + _3]
+        e, f, g, h = total[column + _4], total[column + _5], total[column + _6], total[column + _7]
+        for k in range(np.uint64(size)):
+            row = np.uint64(found[k])
+            a += rows[row, column]
+            b += rows[row, column + _1]
+            c += rows[row, column + _2]
+            d += rows[row, column + _3]
+            e += rows[row, column + _4]
+            f += rows[row, column + _5]
+            g += rows[row, column + _6]
+            h += rows[row, column + _7]
+        total[column], total[column + _1], total[column + _2], total[column + _3] = a, b, c, d
+        total[column + _4], total[column + _5], total[column + _6], total[column + _7] = e, f, g, h
 
 
 # Arrays one by one, not as a tuple: counting the references of a tuple's members would cost more than the work.
@@ -346,8 +365,8 @@ def _grams(word, begins, points, kept, before, bucket, rows, shortest, longest, 
                 hashed = _step(hashed, word[at])
             # A mark alone is no n-gram.
             if last - first + 1 >= shortest and (last > first or 0 < first < points - 1):
-                row = _row_of(kept, before, np.uint64(hashed % bucket))
-                if row >= 0:
+                row, is_kept = _row_of(kept, before, np.uint64(hashed % bucket))
+                if is_kept:
                     if size == found.shape[0]:
                         _add_all(total, rows, found, size)
                         added, size = added + size, 0
@@ -393,85 +412,93 @@ def _is_label(data, start, stop):  # type: ignore[no-untyped-def]  # noqa: ANN00
 
 
 @kernel
-def _phrases(hashed, seen, kept, before, bucket, rows, open_phrases, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add the rows of the n-grams of words that end with the word of this hash; returns how many there were."""
-    most = open_phrases.shape[0]
-    if most == 0:
-        return 0
-    # The library keeps hashes as signed 32-bit numbers.
-    wide = np.uint64(np.int64(np.int32(hashed)))
-    count = 0
-    for back in range(1, min(seen, most) + 1):
-        # Each open phrase lies at the number of its first word, in a ring.
-        place = (seen - back) % most
-        open_phrases[place] = open_phrases[place] * _PHRASE + wide
-        row = _row_of(kept, before, open_phrases[place] % np.uint64(bucket))
-        if row >= 0:
-            _add(total, rows, row)
-            count += 1
-    open_phrases[seen % most] = wide
-    return count
-
-
-@kernel
 def _averages(data, offsets, rows, words, hashes, starts, spelled, kept, before, bucket, shortest, longest, word_grams):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Average the rows of all words of each text, of their n-grams and of the end of the line; and count the rows."""
     n = offsets.shape[0] - 1
     totals, counts = np.zeros((n, rows.shape[1]), np.float32), np.zeros(n, np.int64)
-    open_phrases = np.zeros(word_grams - 1, np.uint64)
+    # Hashes of the phrases that end with the last word: of one word, of two …
+    phrases = np.zeros(word_grams, np.uint64)
+    longest_phrase, buckets = np.uint64(word_grams), np.uint64(bucket)
     most = 0
     for i in range(n):
         most = max(most, offsets[i + 1] - offsets[i])
     marked, begins = np.empty(most + 2, np.uint8), np.empty(most + 4, np.int64)
-    # Words that came lately: place, bytes, and how many rows. Texts are made of few words that come again and again:
-    # nine of ten need no more than their hash and the rows that were found before.
+    # Words that came lately: last bytes, place, length, and how many rows. Texts are made of few words that come again
+    # and again: nine of ten need no more than their hash and the rows that were found before.
     slots = 64
     while slots < _SLOTS and slots * 8 < offsets[n] - offsets[0]:
         slots *= 2
-    known, found = np.zeros((slots, 3), np.int64), np.empty((slots, _ROOM), np.int32)
+    mask, room = np.uint64(slots - 1), np.uint64(_ROOM if longest > 0 else 1)
+    known, found = np.zeros((slots, 4), np.uint64), np.empty((slots, np.int64(room)), np.int32)
+    # Rows that are still to be added, so that the sums need not wait for what is looked up.
+    waiting, full = np.empty(_WAITING, np.int32), np.uint64(_WAITING) - room - longest_phrase - _1
     end_of_line = _word(np.array([60, 47, 115, 62], np.uint8), 0, 4, _END, words, hashes, starts, spelled)
     for i in range(n):
         total = totals[i]
-        count, seen, at, stop = 0, 0, offsets[i], offsets[i + 1]
-        while at < stop:
-            if _is_space(data[at]):
-                at += 1
-                continue
-            first, hashed = at, np.uint32(2166136261)
+        count, waits, seen, at, stop = np.int64(0), _0, _0, np.uint64(offsets[i]), np.uint64(offsets[i + 1])
+        while True:
+            while at < stop and _is_space(data[at]):
+                at += _1
+            first, hashed, packed = at, np.uint32(2166136261), _0
             while at < stop and not _is_space(data[at]):
                 hashed = _step(hashed, data[at])
-                at += 1
-            if hashed == _END and at - first == 4:
-                break
-            if data[first] == 95 and _is_label(data, first, at):
+                packed = packed << _8 | np.uint64(data[at])
+                at += _1
+            size = at - first
+            ended = size == _0 or (hashed == _END and size == _4)
+            if ended:
+                # The end of the line is a word that may have a row of its own, and ends phrases.
+                if end_of_line >= 0:
+                    waiting[waits] = end_of_line
+                    waits += _1
+                hashed = _END
+            elif data[first] == 95 and _is_label(data, np.int64(first), np.int64(at)):
                 continue
-            slot = np.int64(hashed) & (slots - 1)
-            size = known[slot, 2]
-            if known[slot, 1] != at - first or not _same(data, known[slot, 0], first, at - first):
-                size, added = 0, 0
-                row = _word(data, first, at, hashed, words, hashes, starts, spelled)
-                if row >= 0:
-                    found[slot, 0], size = row, 1
-                if longest > 0:
-                    points = _marked(data, first, at, marked, begins)
-                    size, added = _grams(
-                        marked, begins, points, kept, before, bucket, rows, shortest, longest, total, found[slot], size
-                    )
-                known[slot, 0], known[slot, 1], known[slot, 2] = first, 0 if added else at - first, size
-                count += added
-            for k in range(size):
-                _add(total, rows, found[slot, k])
-            count += size
-            if word_grams > 1:
-                count += _phrases(hashed, seen, kept, before, bucket, rows, open_phrases, total)
-            seen += 1
-        if end_of_line >= 0:
-            _add(total, rows, end_of_line)
-            count += 1
-        count += _phrases(_END, seen, kept, before, bucket, rows, open_phrases, total)
-        counts[i] = count
+            else:
+                slot = np.uint64(hashed) & mask
+                is_known = known[slot, _0] == packed and known[slot, _2] == size
+                if is_known and size > _8:
+                    is_known = _same(data, known[slot, _1], first, size)
+                if not is_known:
+                    of_word, added = 0, 0
+                    row = _word(data, np.int64(first), np.int64(at), hashed, words, hashes, starts, spelled)
+                    if row >= 0:
+                        found[slot, _0], of_word = row, 1
+                    if longest > 0:
+                        _add_all(total, rows, waiting, waits)
+                        count, waits = count + np.int64(waits), _0
+                        points = _marked(data, np.int64(first), np.int64(at), marked, begins)
+                        of_word, added = _grams(
+                            marked, begins, points, kept, before, bucket, rows, shortest, longest, total, found[slot],
+                            of_word,
+                        )  # fmt: skip
+                    known[slot, _0], known[slot, _1], known[slot, _2] = packed, first, _0 if added else size
+                    known[slot, _3] = of_word
+                    count += added
+                for k in range(known[slot, _3]):
+                    waiting[waits] = found[slot, k]
+                    waits += _1
+            # The library keeps hashes as signed 32-bit numbers.
+            wide = np.uint64(np.int64(np.int32(hashed)))
+            more = min(seen, longest_phrase - _1)
+            while more > _0:
+                phrases[more] = phrases[more - _1] * _PHRASE + wide
+                row, is_kept = _row_of(kept, before, phrases[more] % buckets)
+                more -= _1
+                waiting[waits] = row
+                waits += is_kept
+            phrases[_0] = wide
+            seen += _1
+            if ended:
+                break
+            if waits > full:
+                _add_all(total, rows, waiting, waits)
+                count, waits = count + np.int64(waits), _0
+        _add_all(total, rows, waiting, waits)
+        counts[i] = count = count + np.int64(waits)
+        divisor = np.float32(max(count, np.int64(1)))
         for j in range(total.shape[0]):
-            total[j] /= np.float32(max(1, count))
+            total[j] /= divisor
     return totals, counts
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from corpus_gov.kernels import jaccard
 from corpus_gov.kernels.compiling import kernel
 from corpus_gov.relate import records
+from corpus_gov.relate.clusters import roots
 
 BLOCK_BYTES: Final = 16 * 1024 * 1024
 """Text of a block. Its shingles take some ten times that while they are sorted."""
@@ -60,29 +61,6 @@ def wanted(pairs: records.Columns, block: np.ndarray) -> np.ndarray:
     block, text = number >> _32, (number & _LOW).astype(np.int64)
     at = np.argsort(home[text], kind="stable")
     return records.filled(WANTED, len(at), {"home": home[text][at], "block": block[at], "text": texts[text[at]]})
-
-
-@kernel
-def roots(n, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Return the smallest member of the component of each of n nodes; a and b are the ends of its edges."""
-    parent = np.arange(n)
-    for i in range(a.shape[0]):
-        x, y = a[i], b[i]
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = parent[y]
-        # Nodes are in the order of their names, so the smaller place is the smaller name, whatever came first.
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
-    for i in range(n):
-        # Parents only point downwards, so everything below i is settled already.
-        parent[i] = parent[parent[i]]
-    return parent
 
 
 @kernel

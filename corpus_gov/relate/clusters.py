@@ -1,35 +1,65 @@
-"""Connected components of verified edges."""
+"""Connected components of verified links, four bytes a document."""
 
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from corpus_gov.relate.blocks import roots
-from corpus_gov.schemas import CLUSTERS
+from corpus_gov.kernels.compiling import kernel
 
 VERSION: Final = 1
 
 
-def clusters(edges: pa.Table) -> pa.Table:
-    """Name each component after its smallest doc_id; the same for any order of the edges.
+def singles(n: int) -> np.ndarray:
+    """Return n components of one document each: for each document, by number, one of its component that is no larger.
+
+    The numbers have four bytes, from 2^31 documents on eight.
+    """
+    return np.arange(n, dtype=np.int32 if n < 1 << 31 else np.int64)
+
+
+def unite(parent: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    """Make one component of those of the two ends of each link; any order of the links gives the same components.
 
     Args:
-        edges: EDGES of kinds exact and near; that one document is made of another makes no copies of them.
-
-    Returns:
-        CLUSTERS, ascending by doc_id; documents without an edge are in none.
+        parent: of `singles`, changed in place.
+        a: int64 numbers of documents.
+        b: as many.
     """
-    ids = pa.chunked_array([*edges["a"].chunks, *edges["b"].chunks], pa.string()).unique().sort()
-    if len(ids) == 0:
-        return CLUSTERS.empty_table()
-    ends = [_positions(edges[side], ids) for side in ("a", "b")]
-    smallest = roots(len(ids), *ends)
-    return pa.table([ids, ids.take(pa.array(smallest))], schema=CLUSTERS)
+    _unite(parent, a, b)
 
 
-def _positions(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
-    import pyarrow.compute as pc  # noqa: PLC0415 - 50 ms that importing the relation need not pay
+def settle(parent: np.ndarray) -> None:
+    """Let each document name the smallest of its component, in place."""
+    _settle(parent)
 
-    places = pc.index_in(column, value_set=ids).combine_chunks()
-    return np.asarray(places).astype(np.int64)
+
+def roots(n: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the smallest of the component of each of n documents; arguments as for `unite`."""
+    parent = singles(n)
+    unite(parent, a, b)
+    settle(parent)
+    return parent
+
+
+@kernel
+def _unite(parent, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(a.shape[0]):
+        x, y = np.int64(a[i]), np.int64(b[i])
+        while parent[x] != x:
+            parent[x] = parent[parent[x]]
+            x = np.int64(parent[x])
+        while parent[y] != y:
+            parent[y] = parent[parent[y]]
+            y = np.int64(parent[y])
+        # Numbers are in the order of names, so the smaller number is the smaller name, whatever came first.
+        if x < y:
+            parent[y] = x
+        else:
+            parent[x] = y
+
+
+@kernel
+def _settle(parent):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(parent.shape[0]):
+        # Parents only point downwards, so everything below i is settled already.
+        parent[i] = parent[parent[i]]

@@ -2,7 +2,7 @@
 
 Both follow one way: `passage_sets` or `clause_sets` give the keys of documents, what pairs have in common is counted in
 ranges of keys and added up, `likely` picks the pairs worth measuring, and these are measured exactly
-(stages/relating.py). Contained is a document of which the larger one has THRESHOLD of the shingles, without the two
+(stages/measuring.py). Contained is a document of which the larger one has THRESHOLD of the shingles, without the two
 being near duplicates. Spun is one of which the other has as much of the clauses, MOVED of them in another order, and
 less of the shingles.
 """

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.kernels.columns import hex_bytes
-from corpus_gov.relate import records
-from corpus_gov.schemas import EDGES, SCALE
+from corpus_gov.relate import links, records
+from corpus_gov.relate.records import Columns
+from corpus_gov.schemas import SCALE
 
 VERSION: Final = 1
 COLUMNS: Final = ("doc_id", "text_digest", "n_chars")
@@ -32,7 +33,7 @@ def split(documents: pa.Table) -> pa.Table:
     return pa.table([documents["text_digest"], documents["doc_id"]], schema=KEYED)
 
 
-def join(rows: pa.Table) -> pa.Table:
+def join(rows: pa.Table) -> Columns:
     """Relate each document to the one of smallest doc_id with the same text.
 
     The star is enough: equality of digests is transitive.
@@ -41,22 +42,20 @@ def join(rows: pa.Table) -> pa.Table:
         rows: KEYED with home (uint32, the number of the document's shard), of one key range.
 
     Returns:
-        EDGES of kind exact with home_a and home_b, ascending by (a, b).
+        links.LINK of kind exact.
     """
     # All of the digest: nothing but this says that the texts are the same.
-    keys = hex_bytes(rows["key"], 32).view(records.NAME)
-    at = records.order(keys[:, 0], keys[:, 1], records.names(rows["doc_id"]))
+    keys, ids = hex_bytes(rows["key"], 32).view(records.NAME), records.names(rows["doc_id"])
+    at = records.order(keys[:, 0], keys[:, 1], ids)
     first = records.starts(keys[at, 0], keys[at, 1])
     heads = np.repeat(at[first], np.diff(np.append(first, len(at))))
     rest = np.setdiff1d(np.arange(len(at)), first)
-    pairs = rows.take(pa.array(heads[rest])), rows.take(pa.array(at[rest]))
-    n = len(rest)
-    columns = [
-        *(side["doc_id"] for side in pairs),
-        pa.repeat(pa.scalar("exact"), n),
-        pa.repeat(pa.scalar(SCALE, pa.int32()), n),
-    ]
-    edges = pa.table(columns, schema=EDGES)
-    for name, side in zip(("home_a", "home_b"), pairs, strict=True):
-        edges = edges.append_column(name, side["home"])
-    return edges.sort_by([("a", "ascending"), ("b", "ascending")])
+    home, (a, b) = np.asarray(rows["home"]), (heads[rest], at[rest])
+    return {
+        "a": ids[a],
+        "b": ids[b],
+        "home_a": home[a],
+        "home_b": home[b],
+        "value": np.full(len(rest), SCALE, np.int32),
+        "kind": np.full(len(rest), links.EXACT, np.uint8),
+    }

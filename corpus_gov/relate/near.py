@@ -1,7 +1,7 @@
 """Near duplicates: minhash signatures, candidate pairs by bands, and exact similarity of every candidate.
 
 The steps are pure functions over arrays, so that tasks can run them shard by shard and key range by key range
-(stages/relating.py): `signatures` and `band_keys` look at one shard, `bucketed` at all rows of one range of keys,
+(stages/pairing.py): `signatures` and `band_keys` look at one shard, `bucketed` at all rows of one range of keys,
 `similarity` at any block of pairs with the shingles of both sides. No edge comes from a hash collision: candidates that
 do not reach the threshold, shingle by shingle, are no edges.
 """

@@ -1,123 +1,328 @@
-"""What the hosts of documents said about machines: robots.txt as it stood when a page was fetched (RFC 9309).
+"""What hosts and pages said about machines, as it stood when a page was fetched: one state a document, and all of it.
 
-A page is denied when any training agent, or every robot, was kept from it. Silence is not consent: without a
-snapshot the state is `not_evaluated`, and an answer that cannot be read is `unknown`. Other signals are recognised
-and not evaluated: where one is present, what is not denied is `unknown`.
+A page is denied when any protocol refuses training for it; for robots.txt, when any training agent, or every robot,
+was kept from it. Silence is not consent: without a robots.txt the state is `not_evaluated`, whatever else permits, and
+what cannot be read, or is of a protocol without a rule in force, is `unknown`.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from protego import Protego
 
-from corpus_gov.errors import RuleError
-from corpus_gov.rules import RulePack
+from corpus_gov.optouts import (
+    PROTOCOLS,
+    TRAINING,
+    VALUES,
+    Lines,
+    Statement,
+    aitxt,
+    assets,
+    directives,
+    lines_of,
+    preferences,
+    robots,
+    rsl,
+    strictest,
+    tdmrep,
+)
+from corpus_gov.optouts.paths import path_of
+from corpus_gov.rules import RulePack, check_params
 from corpus_gov.schemas import TIME, field, table
+from corpus_gov.sources.hosts import origin
 
-VERSION: Final = 1
+VERSION: Final = 2
 LIBRARIES: Final = ("protego",)
 RULE: Final = "optout.robots"
-
-MAX_BYTES: Final = 500 * 1024
-"""How much of a robots.txt counts (RFC 9309, 2.5)."""
+PREFIX: Final = "optout."
 
 OPTOUTS: Final = table(
     "optouts",
-    1,
-    "What the snapshot in force said about each document.",
+    2,
+    "What was in force for each document, in one word and by protocol.",
     field("doc_id", pa.string(), "The document."),
     field("state", pa.string(), "One of OPTOUT_STATES."),
-    field("digest", pa.string(), "SHA-256 of the snapshot that was evaluated.", null=True),
+    field("digest", pa.string(), "SHA-256 of what decided: a snapshot, or a line of markup.", null=True),
+    *(
+        field(name, pa.string(), f"Strictest value of {name} for training; null where it says nothing.", null=True)
+        for name in PROTOCOLS
+    ),
 )
 
-SIGNALS: Final = ("ai_txt", "tdmrep")
-"""Kinds of snapshot that speak of training and that nothing evaluates yet."""
-
-# Lines of DOCUMENTS.markup: TDM Reservation Protocol, AI Preferences (Content-Usage), "noai" to robots.
-_MARKUP_SIGNAL: Final = (
-    r"(?im)^(?:(?:http|meta):(?:tdm-reservation|tdm-policy|content-usage): "
-    r"|(?:http:x-robots-tag|meta:\S+): (?:.*[^a-z])?no(?:image)?ai(?:[^a-z]|$))"
+STATEMENTS: Final = table(
+    "statements",
+    1,
+    "Everything that was said about each document, one row a statement.",
+    field("doc_id", pa.string(), "The document."),
+    field("protocol", pa.string(), "One of optouts.PROTOCOLS."),
+    field("place", pa.string(), "robots.txt, ai.txt, tdmrep.json, rsl, header, meta, jsonld."),
+    field("scope", pa.string(), "What it speaks for: host, path, url or asset."),
+    field("use", pa.string(), "train, tdm, all; or index, ai_input, images, which decide nothing."),
+    field("value", pa.string(), "deny, unknown, conditional or allow."),
+    field("said", pa.string(), "The words that decided; of robots.txt the agents that are kept out."),
+    field("condition", pa.string(), "Address of the terms.", null=True),
+    field("digest", pa.string(), "SHA-256 of the evidence: a snapshot, or a line of markup."),
+    field("fetched_at", TIME, "When the evidence was fetched.", null=True),
 )
-# Lines of robots.txt that say what may be done with a page rather than who may fetch it.
-_ROBOTS_SIGNAL = re.compile(rb"(?im)^[ \t]*content-(?:signal|usage)[ \t]*:[ \t]*[^\s#]")
 
+KINDS: Final = ("robots", "ai_txt", "tdmrep", "rsl")
+"""Kinds of snapshot that are evaluated."""
+
+STATES: Final = dict(zip(VALUES, ("denied", "unknown", "conditional", "allowed"), strict=True))
+
+# Lines of DOCUMENTS.markup that a protocol may read; what they say is for the protocols.
+_MARKUP: Final = (
+    r"(?im)^(?:(?:http|meta):(?:tdm-reservation|tdm-policy|content-usage): |link:rsl: "
+    r"|http:link: .*rsl|(?:meta|jsonld):(?:plus:)?datamining: "
+    r"|(?:http:x-robots-tag|meta:\S+): (?:.*[^a-z])?(?:no(?:image)?ai|noindex|none|nocache|noarchive)(?:[^a-z]|$))"
+)
+
+_PAYMENT_REQUIRED: Final = 402
 _TOO_MANY_REQUESTS: Final = 429
 
 _PORT: Final = r"^(?P<scheme>[A-Za-z]+)://(?:[^/?#@\\]*@)?(?:\[[^\]]*\]|[^/?#@:\\\[\]\s]+):0*(?P<port>[0-9]+)"
 _OWN_PORTS: Final = ("http:80", "https:443")
-_AGENT_LINE = re.compile(r"\s*user[\s-]*agent[\s:]*([^#]*)", re.IGNORECASE)
+
+
+class Spoken(NamedTuple):
+    """A statement about one row, with its evidence."""
+
+    row: int
+    statement: Statement
+    digest: str
+    fetched_at: Any
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the rules in force ask of all protocols."""
+
+    agents: tuple[str, ...]
+    signals: Mapping[str, str]
+    training: tuple[str, ...]
+    others: Mapping[str, str]
+    in_force: frozenset[str]
 
 
 def denies(body: bytes, uri: str, agents: Iterable[str]) -> bool:
-    """Say whether a robots.txt keeps any of the agents, or every robot, from a URI.
+    """Say whether a robots.txt keeps any of the agents, or every robot, from a URI; see `robots.kept_out`."""
+    return bool(robots.kept_out(body, uri, agents))
 
-    Groups, longest match, wildcards and tolerance of misspelt directives are protego's. A group for a product
-    that an agent's name starts with counts for that agent as well.
+
+def question(rules: RulePack, own: str | None = None) -> Question | None:
+    """Read the rules: None where optout.robots is not among them, and nothing is evaluated.
 
     Args:
-        body: the file; bytes that are no UTF-8 are replaced, and what is beyond MAX_BYTES is ignored.
-        uri: absolute.
-        agents: product tokens; "*" need not be among them.
+        rules: of the screen optout.
+        own: name of the agent that fetched the pages; only its product token counts.
 
     Raises:
-        ValueError: the URI cannot be parsed.
+        RuleError: a rule is of no protocol, or has params that its protocol does not read.
     """
-    robots, named = _parsed(body, tuple(agents))
-    return any(not robots.can_fetch(uri, agent) for agent in named)
+    by_name = {}
+    for rule in rules.rules:
+        name = rule.id.removeprefix(PREFIX)
+        if name not in PROTOCOLS:
+            raise rule.error(f"found the protocol {name!r}, expected one of {PROTOCOLS!r}; correct the id")
+        check_params(rule, *_PARAMS.get(name, ({}, {})))
+        by_name[name] = rule
+    if "robots" not in by_name:
+        return None
+    agents = by_name["robots"].params["agents"]
+    token = robots.token(own) if own else ""
+    signals = by_name["content_signal"].params["uses"] if "content_signal" in by_name else {}
+    usage: Mapping[str, Any] = by_name["content_usage"].params if "content_usage" in by_name else {}
+    return Question(
+        agents=(*agents, *([token] if token and token not in {one.lower() for one in agents} else [])),
+        signals=signals or {"ai-train": "train"},
+        training=usage.get("training", ("train-ai",)),
+        others=usage.get("others", {}),
+        in_force=frozenset(by_name),
+    )
 
 
-def optout(documents: pa.Table, snapshots: pa.Table, rules: RulePack) -> pa.Table:
-    """Evaluate the snapshot in force for every document.
+_PARAMS: Final[Mapping[str, tuple[Mapping[str, type], Mapping[str, type]]]] = {
+    "robots": ({"agents": tuple}, {"evaluated_as": str}),
+    "content_signal": ({"uses": Mapping}, {}),
+    "content_usage": ({"training": tuple}, {"others": Mapping}),
+}
+"""Params that rules need, and may have, by protocol; other rules have none."""
+
+
+def optout(documents: pa.Table, snapshots: pa.Table, rules: RulePack, own: str | None = None) -> pa.Table:
+    """Return the states alone; see `evaluate`."""
+    return evaluate(documents, snapshots, rules, own)[0]
+
+
+def evaluate(
+    documents: pa.Table, snapshots: pa.Table, rules: RulePack, own: str | None = None
+) -> tuple[pa.Table, pa.Table]:
+    """Evaluate what was in force for every document.
 
     In force is the host's latest answer at or before the fetch, or else the earliest after it. A document without
-    a time takes the latest, a snapshot without one counts as the oldest, and redirects are no answer. Served with
-    4xx, everything is allowed (RFC 9309, 2.3.1.3); with 5xx or 429, or as a page instead of a robots.txt, the state
-    is `unknown`. So it is where a signal that is not evaluated was in force beside a robots.txt that does not deny:
-    an ai.txt or tdmrep.json, a Content-Signal or Content-Usage line, a header or tag of the page that reserves text
-    and data mining or says "noai".
+    a time takes the latest, a snapshot without one counts as the oldest, and redirects are no answer. A robots.txt
+    served with 4xx allows everything (RFC 9309, 2.3.1.3), but 402 asks for payment; with 5xx or 429, or as a page
+    instead, it is `unknown`. Other files count where they were served; what pages say in headers and tags is theirs.
 
     Args:
         documents: n rows of doc_id, uri, host, fetched_at and, where it is known, markup.
-        snapshots: SNAPSHOTS; those of kind robots and SIGNALS are read.
-        rules: a pack with the rule optout.robots, whose params.agents are product tokens; without that rule nothing
-            is evaluated.
+        snapshots: SNAPSHOTS; those of KINDS are read.
+        rules: of the screen optout; without optout.robots nothing is evaluated.
+        own: name of the agent that fetched the pages, where it is known.
 
     Returns:
-        OPTOUTS, n rows in the order of `documents`.
+        OPTOUTS, n rows in the order of `documents`, and STATEMENTS in that order.
 
     Raises:
-        RuleError: params.agents is missing or no list of names.
+        RuleError: as for `question`.
     """
-    agents = _agents(rules)
-    answers = _answers(snapshots if agents else snapshots.slice(0, 0), "robots")
-    chosen = _in_force(documents, answers)
-    states = np.full(len(documents), "not_evaluated", object)
-    for number in np.unique(chosen[chosen >= 0]):
-        rows = np.flatnonzero(chosen == number)
-        answer = answers.slice(number, 1).to_pylist()[0]
-        states[rows] = _states(answer, documents["uri"].take(pa.array(rows)).to_pylist(), agents)
-    if agents:
-        states[_signalled(documents, snapshots) & (states != "denied")] = "unknown"
-    digest = answers["digest"].cast(pa.string()).take(pa.array(chosen, mask=chosen < 0))
-    return pa.table([documents["doc_id"].cast(pa.string()), pa.array(states, pa.string()), digest], schema=OPTOUTS)
+    asked = question(rules, own)
+    spoken = _heard(documents, snapshots, asked) if asked else []
+    spoken.sort(key=lambda one: (one.row, PROTOCOLS.index(one.statement.protocol), one.statement[1:6]))
+    return _states(documents, spoken), _statements(documents, spoken)
 
 
-def _agents(rules: RulePack) -> tuple[str, ...]:
-    for rule in rules.rules:
-        if rule.id == RULE:
-            agents = rule.params.get("agents")
-            if not isinstance(agents, tuple | list) or not all(isinstance(agent, str) for agent in agents):
-                raise RuleError(
-                    f"{rule.file}:{rule.line}: rule {rule.id!r}: found no list in params.agents, expected product "
-                    "tokens; write them as [GPTBot, CCBot]"
-                )
-            return tuple(agents)
-    return ()
+def _heard(documents: pa.Table, snapshots: pa.Table, asked: Question) -> list[Spoken]:
+    spoken: list[Spoken] = []
+    for kind in KINDS:
+        answers = _answers(snapshots, kind)
+        chosen = _in_force(documents, answers)
+        for number in np.unique(chosen[chosen >= 0]).tolist():
+            rows = np.flatnonzero(chosen == number)
+            answer = answers.slice(number, 1).to_pylist()[0]
+            uris = documents["uri"].take(pa.array(rows)).to_pylist()
+            said = _of_answer(kind, answer, asked)
+            known = {uri: said(uri) for uri in dict.fromkeys(uris)}
+            spoken += [
+                Spoken(row, statement, answer["digest"], answer["fetched_at"])
+                for row, uri in zip(rows.tolist(), uris, strict=True)
+                for statement in known[uri]
+            ]
+    read = {one.row for one in spoken if one.statement.place == rsl.FILE}
+    spoken = [one for one in [*spoken, *_of_pages(documents, asked)] if not _is_read(one, read, documents)]
+    return [one._replace(statement=_if_ruled(one.statement, asked)) for one in spoken]
+
+
+def _if_ruled(statement: Statement, asked: Question) -> Statement:
+    """Turn what a protocol without a rule in force says into what nobody evaluated."""
+    ruled = statement.protocol in asked.in_force
+    return statement if ruled else statement._replace(value="unknown", said=f"no rule: {statement.said}")
+
+
+def _is_read(one: Spoken, read: set[int], documents: pa.Table) -> bool:
+    """Say whether a statement only names the licence file of the host, which was read."""
+    statement = one.statement
+    if statement.protocol != "rsl" or statement.place == rsl.FILE or one.row not in read:
+        return False
+    address = statement.condition or ""
+    return "://" not in address or origin(address) == origin(documents["uri"][one.row].as_py())
+
+
+def _of_answer(kind: str, answer: Mapping[str, Any], asked: Question) -> Callable[[str], list[Statement]]:
+    """Return what tells the statements of one snapshot about an address."""
+    status, body = answer["http_status"] or 200, answer["body"]
+    if kind != "robots":
+        of_file = {"ai_txt": aitxt.of_file, "tdmrep": tdmrep.of_file, "rsl": rsl.of_file}[kind]
+        # Hosts without such a file answer with an error, with nothing or with a page.
+        silent = not 200 <= status < 300 or not body.strip() or (kind != "rsl" and robots.is_page(body))
+        return lambda uri: [] if silent else _by_path(kind, uri, lambda path: of_file(body, path))
+    if status == _PAYMENT_REQUIRED:
+        return lambda _: [_host("payment", "conditional", status)]
+    # Who was asked too often did not say that there is no robots.txt.
+    if 400 <= status < 500 and status != _TOO_MANY_REQUESTS:
+        return lambda _: [_host("robots", "allow", status)]
+    if not 200 <= status < 300 or robots.is_page(body):
+        return lambda _: [_host("robots", "unknown", status)]
+    return lambda uri: _by_path("robots", uri, lambda path: _of_robots(body, uri, path, asked))
+
+
+def _by_path(protocol: str, uri: str, said: Callable[[str], list[Statement]]) -> list[Statement]:
+    try:
+        return said(path_of(uri))
+    except ValueError:
+        # An address that nobody can parse gives no answer, rather than a permission.
+        return [Statement(protocol, "address", "url", "train", "unknown", "not parsed")]
+
+
+def _host(protocol: str, value: str, status: int) -> Statement:
+    said = f"status {status}" if not 200 <= status < 300 else "a page"
+    return Statement(protocol, robots.PLACE, "host", "train", value, said)
+
+
+def _of_robots(body: bytes, uri: str, path: str, asked: Question) -> list[Statement]:
+    found = [robots.statement(body, uri, asked.agents)]
+    if robots.groups(body):
+        found += preferences.signals(body, path, asked.agents, asked.signals)
+        found += preferences.usage_of_robots(body, path, asked.agents, asked.training, asked.others)
+        found += rsl.named(body)
+    return found
+
+
+def of_page(lines: Lines, asked: Question) -> list[Statement]:
+    """Return what the headers and tags of a page say."""
+    return [
+        *preferences.usage_of_page(lines, asked.training, asked.others),
+        *tdmrep.of_page(lines),
+        *rsl.of_page(lines),
+        *directives.of_page(lines, asked.agents),
+        *assets.of_page(lines),
+    ]
+
+
+def _of_pages(documents: pa.Table, asked: Question) -> Iterator[Spoken]:
+    if "markup" not in documents.schema.names:
+        return
+    found = pc.fill_null(pc.match_substring_regex(documents["markup"], _MARKUP), False)  # noqa: FBT003 - pyarrow's own
+    for row in np.flatnonzero(np.asarray(found)).tolist():
+        lines = lines_of(documents["markup"][row].as_py())
+        for statement in of_page(lines, asked):
+            digest = sha256(_evidence(lines, statement).encode()).hexdigest()
+            yield Spoken(row, statement, digest, documents["fetched_at"][row].as_py())
+
+
+def _evidence(lines: Lines, statement: Statement) -> str:
+    """Return the lines of a page that can have led to a statement: those of its place, in page order."""
+    prefixes = {"header": ("http:",), "meta": ("meta:", "link:")}.get(statement.place, (f"{statement.place}:",))
+    chosen = ((kind, value) for kind, values in lines.items() if kind.startswith(prefixes) for value in values)
+    return "\n".join(f"{kind}: {value}" for kind, value in chosen)
+
+
+def _states(documents: pa.Table, spoken: Sequence[Spoken]) -> pa.Table:
+    """Put statements together: the strictest on training holds, and without a robots.txt nothing is allowed."""
+    n = len(documents)
+    by_row: dict[int, list[Spoken]] = {}
+    for one in spoken:
+        if one.statement.use in TRAINING:
+            by_row.setdefault(one.row, []).append(one)
+    state: list[str] = ["not_evaluated"] * n
+    digest: list[str | None] = [None] * n
+    columns: dict[str, list[str | None]] = {name: [None] * n for name in PROTOCOLS}
+    for row, said in by_row.items():
+        value = strictest(one.statement.value for one in said)
+        asked_host = any(one.statement.place == robots.PLACE for one in said)
+        if value is not None and (value != "allow" or asked_host):
+            state[row] = STATES[value]
+            digest[row] = next(one.digest for one in said if one.statement.value == value)
+        for one in said:
+            columns[one.statement.protocol][row] = strictest(
+                {one.statement.value, columns[one.statement.protocol][row] or "allow"}
+            )
+    return pa.table(
+        [documents["doc_id"].cast(pa.string()), pa.array(state, pa.string()), pa.array(digest, pa.string())]
+        + [pa.array(columns[name], pa.string()) for name in PROTOCOLS],
+        schema=OPTOUTS,
+    )
+
+
+def _statements(documents: pa.Table, spoken: Sequence[Spoken]) -> pa.Table:
+    ids = documents["doc_id"].cast(pa.string()).take(pa.array([one.row for one in spoken], pa.int64()))
+    columns: dict[str, Any] = {name: [getattr(one.statement, name) for one in spoken] for name in Statement._fields}
+    columns |= {"digest": [one.digest for one in spoken], "fetched_at": [one.fetched_at for one in spoken]}
+    return pa.table([ids, *(pa.array(columns[one.name], one.type) for one in list(STATEMENTS)[1:])], schema=STATEMENTS)
 
 
 def _answers(snapshots: pa.Table, kind: str) -> pa.Table:
@@ -126,30 +331,6 @@ def _answers(snapshots: pa.Table, kind: str) -> pa.Table:
     status = pc.fill_null(answers["http_status"], 200)
     redirect = pc.and_(pc.greater_equal(status, 300), pc.less(status, 400))
     return answers.filter(pc.invert(redirect)).combine_chunks()
-
-
-def _signalled(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
-    """Mark the documents beside which a signal stands that nothing evaluates."""
-    marked = np.zeros(len(documents), bool)
-    if "markup" in documents.schema.names:
-        found = pc.match_substring_regex(documents["markup"], _MARKUP_SIGNAL)
-        marked |= np.asarray(pc.fill_null(found, False))  # noqa: FBT003 - pyarrow's own signature
-    for kind in SIGNALS:
-        answers = _answers(snapshots, kind)
-        chosen = _in_force(documents, answers)
-        # Hosts without such a file answer with an error, with nothing or with a page.
-        speaks = [_served(row) and row["body"].strip() != b"" and not _is_page(row["body"]) for row in _rows(answers)]
-        marked |= np.array([*speaks, False])[chosen]
-    return marked
-
-
-def _rows(answers: pa.Table) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = answers.select(["http_status", "body"]).to_pylist()
-    return rows
-
-
-def _served(answer: Mapping[str, Any]) -> bool:
-    return 200 <= (answer["http_status"] or 200) < 300
 
 
 def _in_force(documents: pa.Table, snapshots: pa.Table) -> np.ndarray:
@@ -200,42 +381,3 @@ def _codes(column: pa.ChunkedArray, hosts: pa.Array) -> np.ndarray:
 
 def _micros(column: pa.ChunkedArray, missing: int) -> np.ndarray:
     return np.asarray(pc.fill_null(column.cast(TIME).cast(pa.int64()), missing))
-
-
-def _states(answer: Mapping[str, Any], uris: Sequence[str], agents: tuple[str, ...]) -> list[str]:
-    """Return the state of each address under one snapshot."""
-    status, body = answer["http_status"] or 200, answer["body"]
-    # Who was asked too often did not say that there is no robots.txt.
-    if 400 <= status < 500 and status != _TOO_MANY_REQUESTS:
-        return ["allowed"] * len(uris)
-    if not _served(answer) or _is_page(body):
-        return ["unknown"] * len(uris)
-    known: dict[str, str] = {}
-    for uri in uris:
-        if uri not in known:
-            known[uri] = _state(body, uri, agents)
-    return [known[uri] for uri in uris]
-
-
-def _state(body: bytes, uri: str, agents: tuple[str, ...]) -> str:
-    try:
-        if denies(body, uri, agents):
-            return "denied"
-        return "unknown" if _ROBOTS_SIGNAL.search(body[:MAX_BYTES]) else "allowed"
-    except ValueError:
-        return "unknown"
-
-
-def _is_page(body: bytes) -> bool:
-    """Recognise the page that many hosts serve, with status 200, for a robots.txt that they do not have."""
-    return body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<") or b"\0" in body
-
-
-@lru_cache(maxsize=64)
-def _parsed(body: bytes, agents: tuple[str, ...]) -> tuple[Protego, tuple[str, ...]]:
-    """Parse a file, and pick the agents that it can mean: for all others, "*" gives the same answer."""
-    text = body[:MAX_BYTES].decode("utf-8-sig", "replace")
-    lines = (_AGENT_LINE.match(line) for line in text.splitlines())
-    tokens = {line[1].strip().lower().replace("*", "") for line in lines if line} - {""}
-    named = [agent for agent in agents if any(token in agent.lower() for token in tokens)]
-    return Protego.parse(text), (*named, "*")

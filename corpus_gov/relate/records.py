@@ -188,10 +188,21 @@ def cut(rows: Columns, kind: np.dtype, keys: np.ndarray, ranges: int) -> list[by
         keys: uint64, one a row, uniform.
         ranges: a power of two.
     """
-    numbers = _number(keys, ranges)
+    return divided(rows, kind, number_of(keys, ranges), ranges)
+
+
+def divided(rows: Columns, kind: np.dtype, numbers: np.ndarray, parts: int) -> list[bytes]:
+    """Cut a table into parts by the number of each row's; inside a part rows keep their order.
+
+    Args:
+        rows: of `kind`.
+        kind: one of the types above.
+        numbers: whole numbers below `parts`, one a row.
+        parts: how many there are.
+    """
     # Numbers of 16 bits are sorted in two passes.
-    at = np.argsort(numbers.astype(np.uint16 if ranges <= 1 << 16 else np.uint32), kind="stable")
-    edges = np.concatenate([[0], np.cumsum(np.bincount(numbers.astype(np.int64), minlength=ranges))])
+    at = np.argsort(numbers.astype(np.uint16 if parts <= 1 << 16 else np.uint32), kind="stable")
+    edges = np.concatenate([[0], np.cumsum(np.bincount(numbers.astype(np.int64), minlength=parts))])
     return [packed(rows, kind, at[low:high]) for low, high in pairwise(edges)]
 
 
@@ -220,10 +231,16 @@ def parts_of(number: int, ranges: int, own: int) -> range:
 
 def inside(keys: np.ndarray, number: int, ranges: int) -> np.ndarray:
     """Say which keys lie in one of equal ranges."""
-    return np.asarray(_number(keys, ranges) == np.uint64(number))
+    return np.asarray(number_of(keys, ranges) == np.uint64(number))
 
 
-def _number(keys: np.ndarray, ranges: int) -> np.ndarray:
+def number_of(keys: np.ndarray, ranges: int) -> np.ndarray:
+    """Return in which of equal ranges each key lies.
+
+    Args:
+        keys: uint64.
+        ranges: a power of two.
+    """
     bits = ranges.bit_length() - 1
     # A shift by all 64 bits is none.
     return keys >> np.uint64(64 - bits) if bits else np.zeros(len(keys), np.uint64)

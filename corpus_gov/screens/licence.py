@@ -1,25 +1,29 @@
-"""Statements about rights: licences by link or by words, bans, conditions, ownership.
+"""Statements about rights: licences by link, tag or words, bans, conditions, ownership, texts that no right covers.
 
-What several statements mean together, and what follows, is for the policy; this screen only says which words
-or links stand where.
+What several statements mean together is for `facts`, and what follows for the policy; this screen says which words or
+links stand where, what they are about, and how sure that makes them. Every one is kept.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from corpus_gov import evidence, licences
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
 
-VERSION: Final = 1
-LIBRARIES: Final = ("hyperscan",)
+VERSION: Final = 2
+LIBRARIES: Final = ("hyperscan", "license-expression")
 
-CATEGORIES: Final = ("rights.permitted", "rights.conditional", "rights.forbidden", "rights.owner")
+CATEGORIES: Final = (
+    licences.PERMITTED, licences.CONDITIONAL, "rights.forbidden", "rights.owner", "rights.not_protected",
+)  # fmt: skip
 
 _NEEDED: Final = {"pattern": str, "columns": tuple}
 _OPTIONAL: Final = {
@@ -29,6 +33,10 @@ _OPTIONAL: Final = {
     "unless": str,
     "licence": str,
     "words": Mapping,
+    "creative_commons": bool,
+    "named": bool,
+    "confidence": float,
+    "longest": int,
 }
 _GROUP = re.compile(r"\{(\d)\}")
 _BETWEEN_ELEMENTS = re.compile(r"[\s·_‐‑–—－-]+")
@@ -37,18 +45,20 @@ _BETWEEN_ELEMENTS = re.compile(r"[\s·_‐‑–—－-]+")
 def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     """Find statements about rights.
 
-    Jurisdiction ports of Creative Commons are noted as the unported licence: the licence list names only some of
-    them, and the elements and the version are what a policy asks for.
-
     Args:
         documents: DOCUMENTS, n rows; reads the TEXT_COLUMNS that a rule names.
         rules: those with `screen: licence`. params: `pattern` and the boundaries `not_before`, `not_after`; `first`,
             a cheaper pattern that every match contains; `columns` to look at; `unless`, a pattern that a match must
-            not contain; `licence`, the id to note, where {1} is the first group of the match in upper case, element
-            by element, after translation by `words`.
+            not contain; `longest`, code points of a column above which nothing is found; `confidence`, from 0 to 1,
+            in place of that of the place. The licence is `licence`, an id, where {1} is the first group of the match
+            in upper case, element by element, after translation by `words`; or that of Creative Commons with the
+            groups elements, version and port (`creative_commons`; `words` translates the first); or what the first
+            group names, an SPDX expression or a common name (`named`): one that names none finds nothing. Of the
+            latter two the licence sets the category.
 
     Returns:
-        FINDINGS, 0 or more rows, by document, column, span and rule; score is null, note is the licence id or null.
+        FINDINGS, 0 or more rows, by document, column, span and rule; score is the confidence, and the note is
+        `<licence or -> <place> <scope>`, see `corpus_gov.evidence`.
 
     Raises:
         RuleError: a rule has another category than CATEGORIES, params that this screen does not read, or a pattern
@@ -75,12 +85,27 @@ def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
 
 def _found(column: str, statements: tuple[_Statement, ...], texts: pa.Array) -> Iterator[Hit]:
     gates = tuple(statement.gate for statement in statements)
+    # Windows of one text follow one another for each gate, so a few texts are all that is ever at hand.
+    text_of = lru_cache(maxsize=64)(lambda row: texts[row].as_py())
     for window in prefilter.windows(texts, gates):
-        rule, _, expression, unless = statements[window.gate]
-        for match in expression.finditer(window.text):
-            if not (unless and unless.search(match[0])):
-                start, end = window.start + match.start(), window.start + match.end()
-                yield Hit(window.row, column, start, end, rule, note=_licence(rule, match))
+        statement = statements[window.gate]
+        for match in statement.expression.finditer(window.text):
+            if statement.unless and statement.unless.search(match[0]):
+                continue
+            stated = _stated(statement.rule, match)
+            text = text_of(window.row)
+            if stated is None or len(text) > statement.rule.params.get("longest", len(text)):
+                continue
+            start, end = window.start + match.start(), window.start + match.end()
+            where = _where(column, text, start, end)
+            confidence = statement.rule.params.get("confidence", where.confidence)
+            yield Hit(window.row, column, start, end, stated[0], confidence, evidence.note(stated[1], where))
+
+
+def _where(column: str, text: str, start: int, end: int) -> evidence.Where:
+    if column == "markup":
+        return evidence.in_markup(text[text.rfind("\n", 0, start) + 1 : end])
+    return evidence.in_text(text, start, end) if column == "text" else evidence.HEAD
 
 
 @cache
@@ -101,18 +126,38 @@ def _statement(rule: Rule) -> _Statement:
     optional = {key: rule.params[key] for key in ("first", "not_before", "not_after") if key in rule.params}
     try:
         gate = prefilter.gate(rule.params["pattern"], **optional)
-        unless = re.compile(rule.params["unless"], re.ASCII) if "unless" in rule.params else None
+        unless = prefilter.searchable(f"(?a){rule.params['unless']}") if "unless" in rule.params else None
     except (prefilter.PatternError, re.error) as error:
         raise rule.error(f"a pattern in params: {error}") from error
-    expression = re.compile(gate.expression)
+    expression = prefilter.searchable(gate.expression)
     if wrong := [n for n in _GROUP.findall(rule.params.get("licence", "")) if int(n) > expression.groups]:
         raise rule.error(f"params.licence names group {wrong[0]}, the pattern has {expression.groups}; correct it")
+    needs = 3 if rule.params.get("creative_commons") else int(bool(rule.params.get("named")))
+    if expression.groups < needs:
+        raise rule.error(f"the pattern has {expression.groups} groups, expected {needs}; add those of the licence")
     return _Statement(rule, gate, expression, unless)
 
 
-def _licence(rule: Rule, match: re.Match[str]) -> str | None:
-    template: str | None = rule.params.get("licence")
-    return _GROUP.sub(lambda group: _elements(rule, match[int(group[1])] or ""), template) if template else None
+def _stated(rule: Rule, match: re.Match[str]) -> tuple[Rule, str | None] | None:
+    """Return the rule, in the category of the licence where that sets it, and the licence; None where it names none."""
+    if rule.params.get("creative_commons"):
+        named = _elements(rule, match[1]) if "words" in rule.params else match[1]
+        licence = licences.creative_commons(named, *match.groups()[1:3])
+    elif rule.params.get("named"):
+        found = licences.named(next(filter(None, match.groups()), ""))
+        if found is None:
+            return None
+        licence = found
+    else:
+        template: str | None = rule.params.get("licence")
+        filled = template and _GROUP.sub(lambda group: _elements(rule, match[int(group[1])] or ""), template)
+        return rule, filled
+    return _as(rule, licence.category), licence.id
+
+
+@cache
+def _as(rule: Rule, category: str) -> Rule:
+    return rule if rule.category == category else replace(rule, category=category)
 
 
 def _elements(rule: Rule, text: str) -> str:

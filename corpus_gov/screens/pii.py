@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from corpus_gov import exposure
-from corpus_gov.forms import Form, forms
+from corpus_gov.forms import forms
 from corpus_gov.kernels import prefilter, views
 from corpus_gov.rules import RulePack
 from corpus_gov.schemas import TEXT_COLUMNS
@@ -19,7 +19,7 @@ from corpus_gov.screens import Hit, everywhere, findings
 if TYPE_CHECKING:
     from corpus_gov.recognisers import Recogniser
 
-VERSION: Final = 3
+VERSION: Final = 4
 LIBRARIES: Final = ("presidio-analyzer", "hyperscan", "phonenumbers", "python-stdnum")
 
 
@@ -69,10 +69,11 @@ def found_in(column: str, rules: RulePack, texts: pa.Array) -> Iterator[Hit]:
     """
     seen = views.view(texts)
     best: defaultdict[tuple[int, int, int], dict[int, float]] = defaultdict(dict)
-    for row, start, end, number, score in (*_plain(rules, seen.text), *_spelled(rules, seen.text)):
+    # Looked up once: the hash of a pack is that of all it says.
+    compiled = _compiled(rules)
+    for row, start, end, number, score in (*_plain(compiled, seen.text), *_spelled(compiled, seen.text)):
         scores = best[row, start, end]
         scores[number] = max(score, scores.get(number, 0))
-    sights = forms(rules)
     origin: tuple[int, tuple[list[int], list[int]]] = (-1, ([], []))
     for (row, start, end), scores in sorted(best.items()):
         begin, stop = start, end
@@ -82,7 +83,7 @@ def found_in(column: str, rules: RulePack, texts: pa.Array) -> Iterator[Hit]:
                 origin = (row, (begins.tolist(), ends.tolist()))
             begin, stop = origin[1][0][start], origin[1][1][end - 1]
         for number, score in sorted(scores.items()):
-            yield Hit(row, column, begin, stop, sights[number].rule, score)
+            yield Hit(row, column, begin, stop, compiled.sights[number].rule, score)
 
 
 def surest(hits: Iterable[Hit]) -> list[Hit]:
@@ -102,50 +103,46 @@ def _by_row(hits: Iterable[Hit]) -> Iterator[tuple[int, Iterator[Hit]]]:
     return groupby(sorted(hits, key=attrgetter("row")), key=attrgetter("row"))
 
 
-def _plain(rules: RulePack, seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
-    # Looked up once: the hash of a pack is that of all it says.
-    places, gates = _places(rules), _gates(rules)
-    recognisers: tuple[Recogniser, ...] | None = None
-    for window in prefilter.windows(seen, gates):
-        number, form = places[window.gate]
-        recognisers = recognisers or _recognisers(rules)
-        for one in recognisers[number].look(form, window.text):
+def _plain(rules: "_Compiled", seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
+    for window in prefilter.windows(seen, rules.gates):
+        number, form = rules.places[window.gate]
+        for one in rules.recognisers()[number].look(form, window.text):
             yield window.row, window.start + one.start, window.start + one.end, number, one.score
 
 
-def _spelled(rules: RulePack, seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
+def _spelled(rules: "_Compiled", seen: pa.Array) -> Iterator[tuple[int, int, int, int, float]]:
     readings = views.readings(seen)
     if not readings:
         return
     texts = pa.array([reading.text for reading in readings], pa.large_string())
-    places, gates, recognisers = _places(rules, spelled=True), _gates(rules, spelled=True), _recognisers(rules)
-    for window in prefilter.windows(texts, gates):
+    for window in prefilter.windows(texts, rules.spelled_gates):
         reading = readings[window.row]
-        number, form = places[window.gate]
-        for one in recognisers[number].look(form, window.text):
+        number, form = rules.spelled_places[window.gate]
+        for one in rules.recognisers()[number].look(form, window.text):
             if span := views.span(reading, window.start + one.start, window.start + one.end):
                 yield reading.row, *span, number, one.score
 
 
-@cache
-def _places(rules: RulePack, *, spelled: bool = False) -> tuple[tuple[int, Form], ...]:
-    """Return for each gate the number of its rule and the form."""
-    return tuple(
-        (number, form)
-        for number, sight in enumerate(forms(rules))
-        for form in sight.forms
-        if form.spelled or not spelled
-    )
+class _Compiled:
+    """The rules of the screen, ready to look: what is scanned for, and for each gate the number of its rule."""
+
+    def __init__(self, rules: RulePack) -> None:
+        self.sights = forms(rules)
+        self.places = tuple((number, form) for number, sight in enumerate(self.sights) for form in sight.forms)
+        self.gates = tuple(form.gate for _, form in self.places)
+        self.spelled_places = tuple((number, form) for number, form in self.places if form.spelled)
+        self.spelled_gates = tuple(form.gate for _, form in self.spelled_places)
+        self._recognisers: tuple[Recogniser, ...] = ()
+
+    def recognisers(self) -> tuple["Recogniser", ...]:
+        """Load Presidio, which brings spaCy along: more than a second, which only a text with a candidate is worth."""
+        if not self._recognisers:
+            from corpus_gov.recognisers import Recogniser  # noqa: PLC0415
+
+            self._recognisers = tuple(map(Recogniser, self.sights))
+        return self._recognisers
 
 
 @cache
-def _gates(rules: RulePack, *, spelled: bool = False) -> tuple[prefilter.Gate, ...]:
-    return tuple(form.gate for _, form in _places(rules, spelled=spelled))
-
-
-@cache
-def _recognisers(rules: RulePack) -> tuple["Recogniser", ...]:
-    # Presidio brings spaCy along: more than a second, which only a text with a candidate is worth.
-    from corpus_gov.recognisers import Recogniser  # noqa: PLC0415
-
-    return tuple(map(Recogniser, forms(rules)))
+def _compiled(rules: RulePack) -> _Compiled:
+    return _Compiled(rules)

@@ -65,17 +65,21 @@ def _hits(documents: pa.RecordBatch, by_column: Mapping[str, tuple[Rule, ...]]) 
 
 
 def _found(column: str, rules: tuple[Rule, ...], texts: pa.Array) -> Iterator[Hit]:
-    for rule in rules:
-        if rule.params["what"] == TRIGGER:
-            places = oddities.odd_words(texts, rule.params["least"], rule.params.get("share", 0.0))
-            for row, start, end, times in places.tolist():
-                yield Hit(row, column, start, end, rule, note=f"times:{times}")
-            continue
+    of_runs = [rule for rule in rules if rule.params["what"] != TRIGGER]
+    # One search serves all rules.
+    shortest = min((rule.params["least"] for rule in of_runs), default=0)
+    runs = oddities.invisible_runs(texts, shortest).tolist() if of_runs else []
+    for rule in of_runs:
         by_row: dict[int, list[tuple[int, int]]] = {}
-        for row, start, end, tags in oddities.invisible_runs(texts, rule.params["least"]).tolist():
-            if bool(tags) == (rule.params["what"] == TAGS):
+        for row, start, end, tags in runs:
+            if bool(tags) == (rule.params["what"] == TAGS) and end - start >= rule.params["least"]:
                 by_row.setdefault(row, []).append((start, end))
         for row, spans in by_row.items():
             yield from (Hit(row, column, start, end, rule) for start, end in spans[:MOST_FINDINGS])
             if rest := spans[MOST_FINDINGS:]:
                 yield Hit(row, column, rest[0][0], rest[-1][1], rule, note=f"more:{len(rest)}")
+    for rule in rules:
+        if rule.params["what"] == TRIGGER:
+            places = oddities.odd_words(texts, rule.params["least"], rule.params.get("share", 0.0))
+            for row, start, end, times in places.tolist():
+                yield Hit(row, column, start, end, rule, note=f"times:{times}")

@@ -2,14 +2,16 @@
 
 import pkgutil
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from corpus_gov import schemas
-from corpus_gov.errors import ConfigError, SchemaError
+from corpus_gov.errors import ConfigError, IntegrityError, SchemaError
 
 Params: TypeAlias = Mapping[str, Any]
 """What a family may be told; each refuses keys that it does not read."""
@@ -65,6 +67,32 @@ def refuse(family: str, params: Params, known: tuple[str, ...] = ()) -> None:
     """
     if unknown := sorted(set(params) - set(known)):
         raise ConfigError(f"signals.{family}: unknown parameter {unknown[0]!r}; it reads {known!r}")
+
+
+def checked(model: Path, digest: str) -> bytes:
+    """Read a model that the package came with.
+
+    Args:
+        model: the file.
+        digest: its SHA-256, hex.
+
+    Raises:
+        IntegrityError: the file is another.
+    """
+    data = model.read_bytes()
+    if (found := sha256(data).hexdigest()) != digest:
+        raise IntegrityError(f"{model.name}: SHA-256 is {found!r}, expected {digest!r}; install the package again")
+    return data
+
+
+def count_field(name: str, doc: str) -> pa.Field:
+    """Describe a column of whole numbers."""
+    return schemas.field(name, pa.int64(), doc)
+
+
+def share_field(name: str, doc: str) -> pa.Field:
+    """Describe a column of shares, as `share` computes them."""
+    return schemas.field(name, pa.int32(), doc, scale=True)
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> pa.Array:

@@ -1,7 +1,6 @@
 """In which language and script a text is written, as a whole and by paragraph."""
 
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import schemas
-from corpus_gov.errors import IntegrityError
 from corpus_gov.kernels import paragraphs, scripts, textmodel
 from corpus_gov.schemas import field
-from corpus_gov.signals import Params, refuse, share
+from corpus_gov.signals import Params, checked, count_field, refuse, share, share_field
 
 VERSION: Final = 3
 LIBRARIES: Final = ("numba", "numpy", "pyarrow")
@@ -67,22 +65,18 @@ SCHEMA: Final = schemas.table(
     "Han, kana and Hangul count three times.",
     field("doc_id", pa.string(), "The document."),
     field("code", pa.string(), "Two-letter ISO 639-1 code, three letters where there is none; 'und' without letters."),
-    field(
+    share_field(
         "score",
-        pa.int32(),
         "The model's probability of the code; where the script decides (OWN_LANGUAGE), script_share; 0 for 'und'.",
-        scale=True,
     ),
     field("script", pa.string(), "The script of most letters, one of SCRIPTS; Han, kana and Hangul count three times."),
-    field("script_share", pa.int32(), "Letters of that script in letters, counted in the same way.", scale=True),
-    field("n_letters", pa.int64(), "Letters, counted in the same way; under 40 the code is little more than a guess."),
-    field("n_paragraphs", pa.int64(), "Paragraphs of known language, by script, words or the model; it sees 4."),
-    field("n_other", pa.int64(), "Those in another language than the code."),
-    field(
-        "own_share", pa.int32(), "Letters of paragraphs in the language of the code, in those of all known.", scale=True
-    ),
+    share_field("script_share", "Letters of that script in letters, counted in the same way."),
+    count_field("n_letters", "Letters, counted in the same way; under 40 the code is little more than a guess."),
+    count_field("n_paragraphs", "Paragraphs of known language, by script, words or the model; it sees 4."),
+    count_field("n_other", "Those in another language than the code."),
+    share_field("own_share", "Letters of paragraphs in the language of the code, in those of all known."),
     field("second", pa.string(), "The other language with most letters in paragraphs; 'und' where there is none."),
-    field("second_share", pa.int32(), "Its letters in those of all known paragraphs.", scale=True),
+    share_field("second_share", "Its letters in those of all known paragraphs."),
 )
 
 
@@ -235,8 +229,5 @@ def _names() -> np.ndarray:
 
 @cache
 def _model() -> textmodel.TextModel:
-    if (found := sha256(MODEL.read_bytes()).hexdigest()) != MODEL_DIGEST:
-        raise IntegrityError(
-            f"{MODEL.name}: SHA-256 is {found!r}, expected {MODEL_DIGEST!r}; install the package again"
-        )
+    checked(MODEL, MODEL_DIGEST)
     return textmodel.load(MODEL)

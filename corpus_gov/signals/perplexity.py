@@ -1,7 +1,6 @@
 """How surprising the characters of a text are to a model of Chinese and English."""
 
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -9,17 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from corpus_gov import schemas
-from corpus_gov.errors import IntegrityError
 from corpus_gov.kernels import ngrams, scripts
 from corpus_gov.schemas import field
-from corpus_gov.signals import Params, refuse
+from corpus_gov.signals import Params, checked, count_field, refuse
 
-VERSION: Final = 1
+VERSION: Final = 2
 LIBRARIES: Final = ("numba", "numpy", "pyarrow")
 
 MODEL: Final = Path(__file__).with_name("models") / "ngrams.xz"
 """What it is, and what it was made of: models/README.md beside it."""
-MODEL_DIGEST: Final = "f13dfabe9b4c8ffc857b08ffb2fb35f364eedef770a1f796a49965414955a37e"
+MODEL_DIGEST: Final = "3f10bd6bb8a5b300ec62af60a14c35ae88c3f4f67612fa9b4952e98274ddf42b"
 FILES: Final = (MODEL,)
 
 SCHEMA: Final = schemas.table(
@@ -30,16 +28,15 @@ SCHEMA: Final = schemas.table(
     "perplexity of a character. 0 to 60,000, and 0 of nothing. Levels differ by language and subject: compare "
     "texts of one source.",
     field("doc_id", pa.string(), "The document."),
-    field("n_scored", pa.int64(), "Characters looked at."),
-    field("char_bits", pa.int64(), "Of an average character."),
-    field(
+    count_field("n_scored", "Characters looked at."),
+    count_field("char_bits", "Of an average character."),
+    count_field(
         "gained_bits",
-        pa.int64(),
         "By how much less than by the frequency of characters alone; about 0 or below where they stand in no order. "
         "From -60,000.",
     ),
-    field("worst_bits", pa.int64(), "Of an average character of the most surprising 64 in a row; 0 under 64."),
-    field("best_bits", pa.int64(), "Of the least surprising 64; 0 under 64."),
+    count_field("worst_bits", "Of an average character of the most surprising 64 in a row; 0 under 64."),
+    count_field("best_bits", "Of the least surprising 64; 0 under 64."),
 )
 
 
@@ -79,8 +76,5 @@ def _bits(steps: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 @cache
 def _model() -> ngrams.Model:
-    if (found := sha256(MODEL.read_bytes()).hexdigest()) != MODEL_DIGEST:
-        raise IntegrityError(
-            f"{MODEL.name}: SHA-256 is {found!r}, expected {MODEL_DIGEST!r}; install the package again"
-        )
+    checked(MODEL, MODEL_DIGEST)
     return ngrams.load(MODEL)

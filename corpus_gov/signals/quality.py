@@ -9,19 +9,10 @@ from corpus_gov import schemas
 from corpus_gov.kernels import characters, scripts, textstats
 from corpus_gov.kernels.repetition import REPEATED, TOP
 from corpus_gov.schemas import field
-from corpus_gov.signals import Params, refuse, share
+from corpus_gov.signals import Params, count_field, refuse, share, share_field
 
 VERSION: Final = 2
 LIBRARIES: Final = ("numba", "numpy", "pyarrow")
-
-
-def _count(name: str, doc: str) -> pa.Field:
-    return field(name, pa.int64(), doc)
-
-
-def _share(name: str, doc: str) -> pa.Field:
-    return field(name, pa.int32(), doc, scale=True)
-
 
 SCHEMA: Final = schemas.table(
     "quality",
@@ -32,90 +23,99 @@ SCHEMA: Final = schemas.table(
     "means the same but for our words and lines.",
     field("doc_id", pa.string(), "The document."),
     # --- characters
-    _count("n_chars", "Code points."),
-    _share("han_share", "Han characters in code points."),
-    _share("letter_share", "Letters of the Latin script in code points."),
-    _share("capital_share", "A to Z in letters of the Latin script."),
-    _share("digit_share", "Decimal digits of any script in code points."),
-    _share("symbol_share", "Punctuation, symbols, emoji, number signs in code points."),
-    _share("whitespace_share", "White space, line ends included, in code points."),
-    _share("replacement_share", "U+FFFD, left by a wrong charset, in code points."),
-    _share("control_share", "Control characters that are not white space in code points."),
-    _share("private_share", "Private use characters (U+E000 to U+F8FF, often the icons of a font) in code points."),
-    _count("n_zero_width", "Characters without width, soft hyphens included; joiners are proper in some scripts."),
-    _count("n_bidi", "Controls of the direction of writing."),
-    _count("n_tags", "Unicode tags (U+E0000 to U+E007F), which hide text from people; proper only in a few flags."),
-    _count("char_entropy", "Entropy of the code points in thousandths of a bit: 0 to 18,000."),
-    _count("clause_entropy", "Entropy of the marks ，。、；：！？,.;:!? in thousandths of a bit: 0 to 3,808."),
-    _share("unmatched_share", "Brackets and quotation marks without a counterpart in all of them."),
-    _count("n_curly", "Occurrences of {. Source: C4 (Raffel et al. 2020)."),
-    _count("n_templates", "Places where {{, {%, ${, <%, </ or <! stands: what a template or a tag begins with."),
+    count_field("n_chars", "Code points."),
+    share_field("han_share", "Han characters in code points."),
+    share_field("letter_share", "Letters of the Latin script in code points."),
+    share_field("capital_share", "A to Z in letters of the Latin script."),
+    share_field("digit_share", "Decimal digits of any script in code points."),
+    share_field("symbol_share", "Punctuation, symbols, emoji, number signs in code points."),
+    share_field("whitespace_share", "White space, line ends included, in code points."),
+    share_field("replacement_share", "U+FFFD, left by a wrong charset, in code points."),
+    share_field("control_share", "Control characters that are not white space in code points."),
+    share_field(
+        "private_share",
+        "Private use characters (U+E000 to U+F8FF, often the icons of a font) in code points.",
+    ),
+    count_field("n_zero_width", "Characters without width, soft hyphens included; joiners are proper in some scripts."),
+    count_field("n_bidi", "Controls of the direction of writing."),
+    count_field(
+        "n_tags",
+        "Unicode tags (U+E0000 to U+E007F), which hide text from people; proper only in a few flags.",
+    ),
+    count_field("char_entropy", "Entropy of the code points in thousandths of a bit: 0 to 18,000."),
+    count_field("clause_entropy", "Entropy of the marks ，。、；：！？,.;:!? in thousandths of a bit: 0 to 3,808."),
+    share_field("unmatched_share", "Brackets and quotation marks without a counterpart in all of them."),
+    count_field("n_curly", "Occurrences of {. Source: C4 (Raffel et al. 2020)."),
+    count_field("n_templates", "Places where {{, {%, ${, <%, </ or <! stands: what a template or a tag begins with."),
     # --- words
-    _count("n_words", "Words (rps_doc_word_count)."),
-    _count("n_runs", "Words that are no Han characters."),
-    _count("run_chars", "Code points of those; by n_runs: rps_doc_mean_word_length."),
-    _share("letter_word_share", "Han characters and words with a letter in words (1 - rps_doc_frac_no_alph_words)."),
-    _count("n_hashes", "Number signs. Source: Rae et al. 2021 (arXiv:2112.11446)."),
-    _count("n_ellipses", "… and ... (with n_hashes and by words: rps_doc_symbol_to_word_ratio)."),
-    _count("n_stop_words", "How many of the, be, to, of, and, that, have, with occur. Source: Rae et al. 2021."),
-    _count("n_stop_characters", "How many function words of one Han character occur, of 55 forms."),
-    _share("stop_word_share", "Occurrences of either in words (rps_doc_stop_word_fraction)."),
-    _count("n_sentences", "Ends of sentences with a word before (rps_doc_num_sentences)."),
-    _count("n_urls", "Occurrences of '://'."),
-    _share("url_share", "Code points of what follows and precedes them without a space, in code points."),
-    _count("n_javascript", "The word javascript, in any case. Source: C4."),
-    _count("n_lorem_ipsum", "The words lorem ipsum (rps_doc_lorem_ipsum)."),
-    _count("n_policy_phrases", "Phrases on cookies, terms and privacy, in English (those of C4) and Chinese."),
-    _count("n_navigation", "Phrases of menus and of the edges of pages, in English and Chinese."),
-    _count("n_insets", "【 after the end of a clause: where something, mostly advertising, was put in."),
-    _count(
+    count_field("n_words", "Words (rps_doc_word_count)."),
+    count_field("n_runs", "Words that are no Han characters."),
+    count_field("run_chars", "Code points of those; by n_runs: rps_doc_mean_word_length."),
+    share_field(
+        "letter_word_share",
+        "Han characters and words with a letter in words (1 - rps_doc_frac_no_alph_words).",
+    ),
+    count_field("n_hashes", "Number signs. Source: Rae et al. 2021 (arXiv:2112.11446)."),
+    count_field("n_ellipses", "… and ... (with n_hashes and by words: rps_doc_symbol_to_word_ratio)."),
+    count_field("n_stop_words", "How many of the, be, to, of, and, that, have, with occur. Source: Rae et al. 2021."),
+    count_field("n_stop_characters", "How many function words of one Han character occur, of 55 forms."),
+    share_field("stop_word_share", "Occurrences of either in words (rps_doc_stop_word_fraction)."),
+    count_field("n_sentences", "Ends of sentences with a word before (rps_doc_num_sentences)."),
+    count_field("n_urls", "Occurrences of '://'."),
+    share_field("url_share", "Code points of what follows and precedes them without a space, in code points."),
+    count_field("n_javascript", "The word javascript, in any case. Source: C4."),
+    count_field("n_lorem_ipsum", "The words lorem ipsum (rps_doc_lorem_ipsum)."),
+    count_field("n_policy_phrases", "Phrases on cookies, terms and privacy, in English (those of C4) and Chinese."),
+    count_field("n_navigation", "Phrases of menus and of the edges of pages, in English and Chinese."),
+    count_field("n_insets", "【 after the end of a clause: where something, mostly advertising, was put in."),
+    count_field(
         "n_lost_numbers", "年月, 第条, percent signs after Han characters: places of a number that is not there."
     ),
     # --- lines
-    _count("n_lines", "Lines that are not blank."),
-    _count("n_newlines", "Line ends."),
-    _count("mean_line_chars", "Code points of an average line, rounded down."),
-    _share("dup_line_share", "Lines equal to an earlier line in lines."),
-    _share("dup_line_char_share", "Code points of such lines in those of all lines."),
-    _count("n_paragraphs", "Runs of lines that are not blank."),
-    _share("dup_paragraph_share", "Paragraphs equal to an earlier one in paragraphs."),
-    _share("dup_paragraph_char_share", "Code points of such paragraphs in those of all lines."),
-    _share(
+    count_field("n_lines", "Lines that are not blank."),
+    count_field("n_newlines", "Line ends."),
+    count_field("mean_line_chars", "Code points of an average line, rounded down."),
+    share_field("dup_line_share", "Lines equal to an earlier line in lines."),
+    share_field("dup_line_char_share", "Code points of such lines in those of all lines."),
+    count_field("n_paragraphs", "Runs of lines that are not blank."),
+    share_field("dup_paragraph_share", "Paragraphs equal to an earlier one in paragraphs."),
+    share_field("dup_paragraph_char_share", "Code points of such paragraphs in those of all lines."),
+    share_field(
         "short_line_share", "Lines under 30 bytes of UTF-8 (30 ASCII letters, 10 Han characters) in lines."
     ),
-    _share(
+    share_field(
         "terminal_line_share",
         "Lines that end a sentence in lines; 。！？…；”』」） end one, and so does .!? before closing marks.",
     ),
-    _share("open_line_share", "Lines of 90 bytes and more that break off with a letter, digit or comma in lines."),
-    _share("list_line_share", "Lines of runs of five or more short ones that end no sentence in lines."),
-    _share("bullet_line_share", "Lines that start with a bullet, or a dash and space, in lines."),
-    _share("ellipsis_line_share", "Lines that end in … or ... in lines (rps_lines_ending_with_ellipsis)."),
-    _count("ends_open", "1 where the last line is not short and ends no sentence, else 0."),
-    _count(
+    share_field("open_line_share", "Lines of 90 bytes and more that break off with a letter, digit or comma in lines."),
+    share_field("list_line_share", "Lines of runs of five or more short ones that end no sentence in lines."),
+    share_field("bullet_line_share", "Lines that start with a bullet, or a dash and space, in lines."),
+    share_field("ellipsis_line_share", "Lines that end in … or ... in lines (rps_lines_ending_with_ellipsis)."),
+    count_field("ends_open", "1 where the last line is not short and ends no sentence, else 0."),
+    count_field(
         "n_kept_sentences",
         "Sentences of lines that C4 keeps: three words, none over 1,000 characters, an end of a sentence that is no "
         "ellipsis, and neither javascript nor a policy phrase.",
     ),
     # --- repetition
-    _share("unique_word_share", "Different words in words, of the first 1,048,576 (rps_doc_frac_unique_words)."),
-    _share("top_word_share", "Code points of the word that fills most, if it stands twice, in those of words."),
+    share_field("unique_word_share", "Different words in words, of the first 1,048,576 (rps_doc_frac_unique_words)."),
+    share_field("top_word_share", "Code points of the word that fills most, if it stands twice, in those of words."),
     *(
-        _share(
+        share_field(
             f"top_{n}gram_share",
             f"The same of {n} words in a row, without overlaps (rps_doc_frac_chars_top_{n}gram).",
         )
         for n in TOP[1:]
     ),
     *(
-        _share(
+        share_field(
             f"dup_{n}gram_share",
             f"Code points of {n} words in a row that stood so before, in those of all words "
             f"(rps_doc_frac_chars_dupe_{n}grams).",
         )
         for n in REPEATED
     ),
-    _share(
+    share_field(
         "compressed_share",
         "Bytes that a greedy Lempel-Ziv parse writes of the first 32,768, in those; 3 for a copy of 6 or more.",
     ),

@@ -10,7 +10,7 @@ from urllib.parse import quote, urljoin
 
 from corpus_gov import located
 from corpus_gov.errors import ConfigError
-from corpus_gov.sources import MAX_RECORD_BYTES, Record, inflate, instant, storable
+from corpus_gov.sources import MAX_RECORD_BYTES, Record, inflate, instant, labels, storable, supplied
 from corpus_gov.sources.charset import BOMS
 from corpus_gov.sources.hosts import is_web, path_of
 from corpus_gov.sources.inflate import Source, StreamError
@@ -76,13 +76,15 @@ def records(source: Source, name: str, media_type: str, base_uri: str | None) ->
     front = _front(data) if media_type in {"text/markdown", "text/plain"} else _Front()
     mark = _mark(data)[0]
     body = data if not front.size else mark + data[len(mark) + front.size :]
-    uri = _address(front.address, _located(base_uri, name))
+    of_host = supplied.place(name)
+    uri = of_host.uri if of_host else _address(front.address, _located(base_uri, name))
     known: dict[str, Any] = {"offset": 0, "length": len(data), "type": "file", "uri": uri}
-    if not body.removeprefix(mark).strip():
+    # An empty robots.txt is an answer.
+    if not of_host and not body.removeprefix(mark).strip():
         yield Record(**known, outcome="skipped", reason="empty")
         return
     known |= {"payload": body, "media_type": media_type, "values": front.values, "stated": front.stated}
-    known["fetched_at"] = instant(front.values.get("fetched_at"))
+    known["fetched_at"] = of_host.fetched_at if of_host else instant(front.values.get("fetched_at"))
     if front.size:
         known["headers_digest"] = sha256(data[: len(mark) + front.size]).hexdigest()
     if evidence := EVIDENCE.get(path_of(uri)) if uri else None:
@@ -137,6 +139,7 @@ def _front(data: bytes) -> _Front:
     named = {"title": TITLE, "author": AUTHOR, "published_at": DATE}
     values = {name: text for name, options in named.items() if (text := _first(keys, options))}
     stated = tuple(f"front_matter:{key}: {text}" for key in RIGHTS if (text := _plain(keys.get(key))))
+    stated += labels.lines("front_matter", found)
     size = len(match[0].encode(codec, "surrogateescape" if codec == "utf-8" else "ignore"))
     return _Front(size, values, stated, _first(keys, ADDRESS))
 

@@ -21,10 +21,15 @@ EVIDENCE: Final = {
     "/ai.txt": "ai_txt",
     "/.well-known/ai.txt": "ai_txt",
     "/.well-known/tdmrep.json": "tdmrep",
+    "/license.xml": "rsl",
+    "/rsl.xml": "rsl",
 }
 """Files in which a host says what may be done with its pages."""
 
 RIGHTS_HEADERS: Final = ("link", "x-robots-tag", "content-usage", "tdm-reservation", "tdm-policy")
+RSL: Final = "application/rsl+xml"
+"""Media type of a licence file, which may lie anywhere."""
+_NAMES: Final = tuple(path.rpartition("/")[2] for path in EVIDENCE)
 _RIGHTS: Final = tuple((name, name.encode()) for name in RIGHTS_HEADERS)
 
 
@@ -85,7 +90,7 @@ def _judged(known: dict[str, Any], body: bytes, content_type: str) -> Record:
     status = known.get("http_status")
     media_type, charset = _types(content_type)
     known |= {"payload": body, "media_type": media_type, "charset": charset}
-    if evidence := _evidence(known["uri"]):
+    if evidence := "rsl" if media_type == RSL else _evidence(known["uri"]):
         # A missing robots.txt says something as well: whatever the status, it is kept.
         return Record(**known, outcome="evidence", reason=evidence)
     if status is not None and not 200 <= status <= 299:
@@ -107,6 +112,6 @@ def _types(content_type: str) -> tuple[str | None, str | None]:
 
 def _evidence(uri: str | None) -> str | None:
     # Addresses are taken apart only where one of the names stands in them.
-    if not uri or not ("ai.txt" in uri or "robots.txt" in uri or "tdmrep.json" in uri):
+    if not uri or not any(name in uri for name in _NAMES):
         return None
     return EVIDENCE.get(path_of(uri))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from corpus_gov.sources import MAX_RECORD_BYTES, Record, instant, storable
+from corpus_gov.sources import MAX_RECORD_BYTES, Record, instant, labels, storable
 from corpus_gov.sources.fields import ABSENT, TEXT_KEYS, Names, mapped, recognised, value_at
 
 MAX_PARTS: Final = 100_000
@@ -138,6 +138,7 @@ def _record(
         above = {name: value_at(row, names.paths[name]) for name in INHERITED}
         found |= {name: value for name, value in above.items() if found[name] is ABSENT}
     values = {name: storable(value) for name, value in found.items() if isinstance(value, str)}
+    stated = labels.lines("field", item) + (labels.lines("field", row) if item is not row else ())
     known: dict[str, Any] = {
         "offset": place.offset,
         "length": place.length,
@@ -148,6 +149,7 @@ def _record(
         "payload": data,
         "values": values,
         "shape": names.shape,
+        "stated": stated,
     }
     if found["text"] is ABSENT:
         return Record(**known, outcome="rejected", reason="json_field_missing")

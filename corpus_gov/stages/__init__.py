@@ -4,8 +4,12 @@ Every function here may run twice, on any worker, in any order: it reads what is
 content-addressed artefacts and returns counts. Nothing here decides what runs; that is `pipeline`.
 
     reading   inputs -> shards            looking   shards -> signals, findings, keys, exact edges
-    relating  keys -> candidate pairs, values of pairs
+    keying    shards -> keys              pairing   keys -> candidate pairs
+    valuing   values of earlier runs      measuring pairs -> values
+    clustering links -> edges, clusters   electing  clusters -> who stands for whom
+    rescreening  findings by earlier lists -> findings
     repeating lines -> findings           comparing reference sets -> findings
+    bursting  clusters, times -> findings
     judging   facts -> judgements         settling  judgements -> decisions, clean documents, manifest
 """
 
@@ -32,9 +36,9 @@ from corpus_gov.store import Store, open_store
 FAMILIES: Final = ("quality", "language", "structure", "perplexity")
 """Modules of corpus_gov.signals that every document is measured by."""
 
-NOT_OF_TEXT: Final = ("optout", "lines", "reference")
+NOT_OF_TEXT: Final = ("optout", "lines", "reference", "bursts")
 """Rules of these screens look at more than a document, and so are modules of `relate`: at snapshots, at the lines of
-all documents, at reference sets."""
+all documents, at reference sets, at when the copies of a text appeared on which sites."""
 
 
 @dataclass(frozen=True)

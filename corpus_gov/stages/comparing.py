@@ -5,7 +5,7 @@ Each set has findings of its own, under a name with its digest: a set that chang
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -34,6 +34,12 @@ class Asked:
     sets: tuple[ReferenceSet, ...]
     listed: pa.Table
 
+    @cached_property
+    def listed_digest(self) -> str:
+        """Digest of `listed` in any order of its rows."""
+        rows = self.listed.to_pylist()
+        return artefacts.digest_of(sorted([row["key_id"], row["preset"], row["bands"]] for row in rows))
+
 
 def finding_names(context: Context, shard: Shard, asked: Asked) -> dict[str, str]:
     """Name the findings of a shard by kind; a set that no rule in force is about has none."""
@@ -47,7 +53,7 @@ def finding_names(context: Context, shard: Shard, asked: Asked) -> dict[str, str
         if one.kind in about
     }
     if len(asked.listed) and suppressed.kinds(pack):
-        made_from = [content, _listed_digest(asked.listed), suppressed.VERSION, pack.digest]
+        made_from = [content, asked.listed_digest, suppressed.VERSION, pack.digest]
         names[SUPPRESSED] = artefacts.name(SUPPRESSED, *made_from, seal.key_id(context.keys().seal))
     return names
 
@@ -82,10 +88,6 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard], asked: Aske
             tasks.append(CompareTask(context, shard, comparing, listed, missing.get(SUPPRESSED)))
     engine.map("references", compare_shard, tasks, [task.shard.text_bytes for task in tasks])
     return tuple(name for name, whole in state.items() if whole is None)
-
-
-def _listed_digest(listed: pa.Table) -> str:
-    return artefacts.digest_of(sorted([row["key_id"], row["preset"], row["bands"]] for row in listed.to_pylist()))
 
 
 @dataclass(frozen=True)

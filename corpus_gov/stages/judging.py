@@ -1,6 +1,6 @@
 """Pass 1 of decide: the facts of a shard, and each of its documents judged on its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import artefacts, policy
+from corpus_gov.engine import split_by_range
 from corpus_gov.facts import facts
-from corpus_gov.relate.optout import optout, origins
+from corpus_gov.relate.optout import evaluate, origins
 from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
 from corpus_gov.stages import Context, Done, Shard, damaged, read_shard
+from corpus_gov.stages.clustering import told
+from corpus_gov.stages.keying import preset_of
 from corpus_gov.stages.looking import artefact_names
-from corpus_gov.stages.relating import preset_of, told
 from corpus_gov.store import Store
 
 
@@ -31,7 +33,9 @@ class JudgeTask:
     related: tuple[str, ...] = ()
     """Names of findings that rest on more than the shard."""
     told: tuple[str, int] | None = None
-    """What `grouping.relate` tells the shard: an artefact, and the number of a part."""
+    """What `grouping.relate` tells the shard: arguments of clustering.told_name."""
+    ranges: int = 1
+    """Into how many ranges of cluster_id members are cut."""
 
 
 META: Final = (
@@ -45,9 +49,10 @@ def judge_shard(task: JudgeTask) -> Done:
     """Pass 1 of decide: join the facts of a shard and judge each document on its own."""
     store, context = task.context.store(), task.context
     name = artefacts.name("judged", task.run_key, task.shard.ref, task.oldest)
-    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest)
+    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest, task.ranges)
     in_force = context.policy_in_force()
-    state = {one: artefacts.ready(store, one) for one in (name, members_name)}
+    wanted = (name, members_name, statements_name(task.run_key, task.shard))
+    state = {one: artefacts.ready(store, one) for one in wanted}
     if not all(state.values()):
         documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "markup"])
         # A document that came in more than once is judged by its oldest capture, whichever copy was kept.
@@ -55,36 +60,57 @@ def judge_shard(task: JudgeTask) -> Done:
         field = documents.schema.field(place)
         documents = documents.set_column(place, field, oldest_capture(store, task.oldest, documents))
         names = artefact_names(context, task.shard)
-        measured = {family: artefacts.get(store, names[f"signals.{family}"]) for family in context.families}
+        read = policy.reads(in_force) | {"language.code"}
+        measured = {
+            family: _measured(store, names[f"signals.{family}"], asked)
+            for family in context.families
+            if (asked := [name.partition(".")[2] for name in sorted(read) if name.startswith(f"{family}.")])
+        }
         found = findings_of(store, context, task.shard, task.related)
-        optouts = _optouts(store, context, documents, task.snapshots)
+        optouts, statements = _optouts(store, context, documents, task)
+        artefacts.put(store, statements_name(task.run_key, task.shard), artefacts.encode(statements))
         clusters, made_of = told(store, task.told) if task.told else (CLUSTERS.empty_table(), None)
         made_of = made_of if preset_of(context) is not None else None
-        known = facts(documents, measured, found, optouts, task.source, context.rule_packs(), made_of)
+        known = facts(documents, measured, found, optouts, task.source, context.rule_packs(), made_of, in_force.uses)
         judged = policy.judge(in_force, known)
         artefacts.put(store, name, artefacts.encode(_with_facts(judged, known)))
-        artefacts.put(store, members_name, artefacts.encode(_members(clusters, judged, documents)))
+        members = _members(clusters, judged, documents)
+        artefacts.put_ranges(store, members_name, split_by_range(members, "cluster_id", task.ranges))
     tallies = policy.tally(in_force, [artefacts.get(store, name)])
     counts = {"tally": tallies.to_pylist()}
     return Done(task.shard.documents, task.shard.text_bytes, (name, members_name), counts, rebuilt=damaged(state))
 
 
-def _optouts(store: Store, context: Context, documents: pa.Table, holders: Iterable[Shard]) -> pa.Table:
+def statements_name(run_key: str, shard: Shard) -> str:
+    """Name what was said about re-use of the documents of a shard, protocol by protocol."""
+    return artefacts.name("statements", run_key, shard.ref)
+
+
+def _measured(store: Store, artefact: str, wanted: Sequence[str]) -> pa.Table:
+    """Read those signals of a family that the policy asks for, of tens that are measured."""
+    data = artefacts.read(store, artefact)
+    table = artefacts.decode(data, ["doc_id", *wanted])
+    # A message about a name that is none lists all that there are.
+    return table if table.num_columns > len(wanted) else artefacts.decode(data)
+
+
+def _optouts(store: Store, context: Context, documents: pa.Table, task: JudgeTask) -> tuple[pa.Table, pa.Table]:
     """Evaluate what the hosts of these documents said; only their snapshots are kept in memory."""
     hosts = origins(documents).unique()
     kept = [SNAPSHOTS.empty_table()]
-    for shard in holders:
+    for shard in task.snapshots:
         rows = artefacts.decode(read_shard(store, shard, "snapshots"))
         kept.append(rows.filter(pc.is_in(rows["host"], hosts)))
     asked = documents.select(["doc_id", "uri", "host", "fetched_at", "markup"])
-    return optout(asked, pa.concat_tables(kept), context.concern("optout"))
+    return evaluate(asked, pa.concat_tables(kept), context.concern("optout"), task.source.get("agent"))
 
 
 def _with_facts(judged: pa.Table, known: pa.Table) -> pa.Table:
     """Carry the facts that the manifest repeats beside the judgement."""
     for prefix, fields in (
-        ("rights", ("state", "basis", "licence", "conflict")),
+        ("rights", ("state", "basis", "licence", "conflict", "train", "redistribute", "commercial")),
         ("optout", ("state", "digest")),
+        ("aigc", ("state",)),
         ("language", ("code",)),
     ):
         for name in fields:

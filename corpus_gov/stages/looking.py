@@ -1,9 +1,9 @@
-"""Shards to artefacts: measure, screen and key documents, and relate those that share a key."""
+"""Shards to artefacts: measure, screen and key documents, and relate those of one text."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from corpus_gov import artefacts, screens, seal, signals
 from corpus_gov.engine import split_by_range
-from corpus_gov.relate import exact
+from corpus_gov.relate import exact, links, records
 from corpus_gov.schemas import FINDINGS
-from corpus_gov.stages import Context, Done, Shard, batches, read_shard, relating
+from corpus_gov.stages import Context, Done, Shard, batches, keying, read_shard, rescreening
 from corpus_gov.store import Store
 
 
@@ -40,14 +40,19 @@ def artefact_names(context: Context, shard: Shard) -> dict[str, str]:
             f"signals.{family}", content, module.VERSION, files, libraries=module.LIBRARIES
         )
     for screen in context.screens():
-        module = import_module(f"corpus_gov.screens.{screen}")
-        pack = context.concern(screen)
-        made_from = [content, module.VERSION, pack.digest, seal.key_id(context.keys().seal)]
-        names[f"findings.{screen}"] = artefacts.name(f"findings.{screen}", *made_from, libraries=module.LIBRARIES)
+        names[f"findings.{screen}"] = findings_name(context, shard, screen, context.concern(screen).digest)
     names["keys.exact"] = artefacts.name("keys.exact", content, exact.VERSION)
-    if preset := relating.preset_of(context):
-        names |= relating.artefact_names(content, preset)
+    if preset := keying.preset_of(context):
+        names |= keying.artefact_names(content, preset)
     return names
+
+
+def findings_name(context: Context, shard: Shard, screen: str, digest: str) -> str:
+    """Name the findings of a shard by the pack of that digest, which need not be the one in force."""
+    module = import_module(f"corpus_gov.screens.{screen}")
+    content = [shard.source_id, shard.ref, shard.digests["documents"]]
+    made_from = [content, module.VERSION, digest, seal.key_id(context.keys().seal)]
+    return artefacts.name(f"findings.{screen}", *made_from, libraries=module.LIBRARIES)
 
 
 def _stamp(path: Path | str) -> tuple[int, int]:
@@ -71,10 +76,11 @@ def build_shard(task: BuildTask) -> Done:
     seconds = dict.fromkeys(wanted, 0.0)
     if wanted:
         parts: dict[str, list[Any]] = {kind: [] for kind in wanted}
+        earlier = _earlier(store, task, wanted)
         for documents in batches(read_shard(store, task.shard, "documents")):
             for kind in wanted:
                 start = time.perf_counter()
-                parts[kind].append(_look(kind, documents, task.context))
+                parts[kind].append(_look(kind, documents, task.context, earlier))
                 seconds[kind] += time.perf_counter() - start
         for kind in wanted:
             _put(store, names[kind], kind, parts[kind])
@@ -83,22 +89,38 @@ def build_shard(task: BuildTask) -> Done:
     )
 
 
-def _look(kind: str, documents: pa.RecordBatch, context: Context) -> Any:
-    if kind in relating.KINDS:
-        return relating.keys_of(kind, documents, relating.preset_in_force(context))
+def _earlier(store: Store, task: BuildTask, wanted: Sequence[str]) -> rescreening.Earlier | None:
+    if f"findings.{rescreening.SCREEN}" not in wanted:
+        return None
+    pack = task.context.concern(rescreening.SCREEN)
+    found = rescreening.earlier(store, pack, partial(findings_name, task.context, task.shard, rescreening.SCREEN))
+    rescreening.record(store, pack)
+    return found
+
+
+def _look(kind: str, documents: pa.RecordBatch, context: Context, earlier: rescreening.Earlier | None) -> Any:
+    if kind in keying.KINDS:
+        return keying.keys_of(kind, documents, keying.preset_in_force(context))
     family, _, name = kind.partition(".")
     if family == "signals":
         return signals.measure(name, documents, context.params(name))
     if family == "findings":
-        found = screens.look(name, documents, context.concern(name))
-        return seal.seal(documents, found, context.rules(), context.keys().seal)
+        look = partial(_sealed, name, context)
+        if earlier and name == rescreening.SCREEN:
+            return rescreening.again(documents, earlier, look)
+        return look(documents)
     keyed = exact.split(pa.Table.from_batches([documents.select(list(exact.COLUMNS))]))
     return keyed.combine_chunks().to_batches()[0] if len(keyed) else _empty(exact.KEYED)
 
 
+def _sealed(screen: str, context: Context, documents: pa.RecordBatch) -> pa.RecordBatch:
+    found = screens.look(screen, documents, context.concern(screen))
+    return seal.seal(documents, found, context.rules(), context.keys().seal)
+
+
 def _put(store: Store, artefact: str, kind: str, parts: Sequence[Any]) -> None:
-    if kind in relating.KINDS:
-        relating.put_keys(store, artefact, kind, parts)
+    if kind in keying.KINDS:
+        keying.put_keys(store, artefact, kind, parts)
     else:
         artefacts.put(store, artefact, _encode_parts(kind, parts))
 
@@ -139,18 +161,19 @@ def split_keys(task: SplitTask) -> str:
 
 @dataclass(frozen=True)
 class JoinTask:
-    """One key range of every shard."""
+    """One key range of every shard, and into how many parts its links are cut."""
 
     context: Context
     cuts: tuple[str, ...]
     number: int
+    parts: int
 
 
 def join_keys(task: JoinTask) -> str:
-    """Relate the documents of one key range; returns the name of its edges."""
+    """Relate the documents of one key range; returns the name of its links."""
     store = task.context.store()
-    name = artefacts.name("edges.exact", sorted(task.cuts), task.number)
+    name = artefacts.name("links.exact", sorted(task.cuts), task.number, task.parts)
     if artefacts.ready(store, name) is not True:
-        rows = artefacts.get_range(store, task.cuts, task.number)
-        artefacts.put(store, name, artefacts.encode(exact.join(rows.combine_chunks())))
+        found = exact.join(artefacts.get_range(store, task.cuts, task.number).combine_chunks())
+        links.put(store, name, found, records.number_of(records.heads(found["a"]), task.parts), task.parts)
     return name

@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import apply, artefacts, ingest, pieces, screens
+from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Context, Input, Shard, count_values, read_shard
 from corpus_gov.store import Store
 
+ID_BYTES: Final = 16
 TAG_BYTES: Final = 8
 
 NOT_SCREENED: Final = "[NOT_SCREENED]"
@@ -67,8 +69,8 @@ def _ingest(task: IngestTask, piece: Piece) -> Ingested:
         captures = _redact_captures(shard.captures, task.context)
         tables = {"captures": captures, "documents": shard.documents, "snapshots": shard.snapshots}
         shards.append(_put_shard(store, task, shard.shard_id, tables, inputs))
-        ids.append(raw(shard.documents["doc_id"]))
-        digests.append(raw(shard.documents["text_digest"], TAG_BYTES))
+        ids.append(hex_bytes(shard.documents["doc_id"], ID_BYTES).tobytes())
+        digests.append(hex_bytes(shard.documents["text_digest"], TAG_BYTES).tobytes())
     return Ingested(
         tuple(shards),
         tuple(ids),
@@ -155,13 +157,6 @@ def _blank(column: pa.Field, n: int) -> pa.Array:
         return pa.nulls(n, column.type)
     value = 0 if pa.types.is_integer(column.type) else ""
     return pa.repeat(pa.scalar(value, column.type), n)
-
-
-def raw(column: pa.ChunkedArray, width: int | None = None) -> bytes:
-    """Join a column of hex digests, or the first `width` bytes of each, as bytes."""
-    if width is not None:
-        column = pc.utf8_slice_codeunits(column, 0, 2 * width)
-    return bytes.fromhex("".join(column.to_pylist()))
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard]) -> tuple[st
         if state[shard.ref] is not True
     ]
     engine.map("lines", find_repeats, tasks, [task.shard.text_bytes for task in tasks])
+    # Any other shard changes the counts: no later run could name these. Others are what a killed run left.
+    for name in counts:
+        artefacts.remove(store, name)
+    artefacts.sweep(store, "counts.lines")
     return tuple(names[ref] for ref, whole in state.items() if whole is None)
 
 

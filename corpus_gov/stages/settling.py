@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus_gov import apply, artefacts, counters, manifest, policy, seal
+from corpus_gov import apply, artefacts, counters, manifest, merkle, notices, policy, seal
 from corpus_gov.engine import split_by_range
-from corpus_gov.schemas import CLEAN
+from corpus_gov.kernels.columns import hex_bytes
+from corpus_gov.schemas import CLEAN, FINDINGS
 from corpus_gov.screens import FAILED
 from corpus_gov.stages import Context, Done, Shard, batches, count_values, damaged, read_shard
 from corpus_gov.stages.judging import META, findings_of, oldest_capture
@@ -27,7 +28,10 @@ class SettleTask:
     context: Context
     shard: Shard
     judged: str
-    duplicates: str | None
+    duplicates: tuple[str, ...]
+    """Of elect_range, each with a part for every shard."""
+    place: int
+    """Of the shard among all."""
     oldest: str | None
     source: Mapping[str, Any]
     sources: str
@@ -42,19 +46,22 @@ class SettleTask:
 def settle_shard(task: SettleTask) -> Done:
     """Passes 3 and 4 of decide for a shard, then apply: clean documents and manifest rows."""
     store = task.context.store()
-    made_from = [task.run_key, task.shard.ref, task.judged, task.duplicates, task.sources, task.overrides]
+    made_from = [task.run_key, task.shard.ref, task.judged, task.duplicates, task.place, task.sources, task.overrides]
     clean_name = artefacts.name("clean", *made_from)
     rows_name = artefacts.name("rows", *made_from, task.oldest, task.ranges)
     decisions_name = artefacts.name("decisions", *made_from)
-    names = (clean_name, rows_name, decisions_name)
+    attribution_name = artefacts.name("attribution", *made_from)
+    names = (clean_name, rows_name, decisions_name, attribution_name)
     state = {name: artefacts.ready(store, name) for name in names}
     if not all(state.values()):
         judged = artefacts.get(store, task.judged)
         decisions = _settle(store, task, judged)
-        cleaned = _apply(store, task, decisions, judged)
-        rows = _manifest_rows(store, task, decisions, judged, cleaned)
+        stated = _stated(store, task)
+        cleaned = _apply(store, task, decisions, judged, stated)
+        rows = _manifest_rows(store, task, decisions, judged, cleaned, stated)
         artefacts.put(store, clean_name, artefacts.encode(cleaned))
         artefacts.put(store, decisions_name, artefacts.encode(decisions))
+        artefacts.put(store, attribution_name, notices.page(cleaned))
         artefacts.put_ranges(store, rows_name, split_by_range(rows, "doc_id", task.ranges))
     decisions = artefacts.get(store, decisions_name)
     counts = {
@@ -62,16 +69,18 @@ def settle_shard(task: SettleTask) -> Done:
         "reasons": _count_reasons(decisions),
         "duplicates": len(decisions) - decisions["representative_id"].null_count,
         "clean": pq.read_metadata(pa.BufferReader(artefacts.read(store, clean_name))).num_rows,
+        "attributed": len(artefacts.read(store, attribution_name)),
+        "languages": count_values(artefacts.get(store, clean_name, ["language"])["language"]),
         "items": _items(store, task),
     }
     return Done(task.shard.documents, task.shard.text_bytes, names, counts, rebuilt=damaged(state))
 
 
-def _items(store: Store, task: SettleTask) -> dict[int, int]:
-    """Count the items of personal data that came in, whatever became of their documents."""
+def _items(store: Store, task: SettleTask) -> counters.Items:
+    """Collect the items of personal data that came in, whatever became of their documents."""
     name = artefact_names(task.context, task.shard).get("findings.pii")
     if name is None:
-        return {}
+        return counters.Items()
     return counters.items(artefacts.get(store, name, ["rule", "hmac"]), task.context.rules())
 
 
@@ -82,7 +91,8 @@ def _count_reasons(decisions: pa.Table) -> dict[str, int]:
 
 def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
     in_force = task.context.policy_in_force()
-    duplicates = artefacts.get(store, task.duplicates) if task.duplicates else policy.DUPLICATES.empty_table()
+    parts = artefacts.get_range(store, task.duplicates, task.place) if task.duplicates else None
+    duplicates = policy.DUPLICATES.empty_table() if parts is None else parts.combine_chunks()
     return policy.settle(
         in_force,
         policy.with_spread(judged, duplicates),
@@ -95,7 +105,32 @@ def _settle(store: Store, task: SettleTask, judged: pa.Table) -> pa.Table:
     )
 
 
-def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table) -> pa.Table:
+def _stated(store: Store, task: SettleTask) -> pa.Table:
+    """Return what was said of the rights of each document: author, rights_evidence and rights_notices."""
+    documents = artefacts.decode(read_shard(store, task.shard, "documents"), ["doc_id", "author", "markup"])
+    names, rules = artefact_names(task.context, task.shard), task.context.rules()
+    ids, author, markup = (documents[name].combine_chunks() for name in ("doc_id", "author", "markup"))
+    none = FINDINGS.empty_table()
+    found, personal = (
+        artefacts.get(store, names[f"findings.{screen}"]) if f"findings.{screen}" in names else none
+        for screen in ("licence", "pii")
+    )
+    hidden = sorted(name for name, rule in rules.items() if rule.placeholder is not None and name not in notices.NAMES)
+    failed = personal.filter(pc.equal(personal["rule"], FAILED))["doc_id"].combine_chunks()
+    personal = personal.filter(pc.is_in(personal["rule"], pa.array(hidden, pa.string())))
+    in_markup, in_author = (personal.filter(pc.equal(personal["column"], name)) for name in ("markup", "author"))
+    # What could not be screened is not shown.
+    seen = found.filter(pc.invert(pc.is_in(found["doc_id"], value_set=failed)))
+    return pa.table(
+        {
+            "author": apply.redact(author, ids, in_author, rules),
+            "rights_evidence": notices.statements(ids, found),
+            "rights_notices": notices.notices(ids, markup, seen, in_markup, rules),
+        }
+    )
+
+
+def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table, stated: pa.Table) -> pa.Table:
     context = task.context
     found = findings_of(store, context, task.shard, task.related)
     redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
@@ -110,15 +145,20 @@ def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table
         facts_of = judged.slice(at, n).filter(kept).combine_chunks()
         columns = {name: batch.column(name) for name in batch.schema.names}
         columns |= {"language": facts_of["language_code"], "licence": facts_of["rights_licence"]}
+        said = stated.slice(at, n).filter(kept).combine_chunks()
+        columns["attribution"] = notices.attributions(
+            facts_of["rights_licence"], said["author"], said["rights_notices"]
+        )
         cleaned.append(pa.table([columns[f.name] for f in CLEAN], schema=CLEAN))
         at += n
     return pa.concat_tables(cleaned) if cleaned else CLEAN.empty_table()
 
 
 def _manifest_rows(
-    store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table, cleaned: pa.Table
+    store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table, cleaned: pa.Table, stated: pa.Table
 ) -> pa.Table:
-    documents = artefacts.decode(read_shard(store, task.shard, "documents"), META)
+    documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "consent_ref"])
+    key = task.context.keys().seal
     n = len(documents)
     place = pc.index_in(documents["doc_id"], value_set=cleaned["doc_id"].combine_chunks())
     packs = sorted(pack.ref for pack in task.context.rule_packs())
@@ -128,11 +168,13 @@ def _manifest_rows(
     columns |= {name: decisions[name] for name in decisions.column_names}
     columns |= {
         "uri": _redacted_uris(store, task, documents).cast(pa.string()),
-        "uri_hmac": seal.uri_hmacs(documents["uri"].combine_chunks(), task.context.keys().seal),
+        "uri_hmac": seal.uri_hmacs(documents["uri"].combine_chunks(), key),
+        "consent_hmac": seal.reference_hmacs(documents["consent_ref"].combine_chunks(), "consent", key),
+        "rights_evidence": stated["rights_evidence"],
+        "rights_notices": stated["rights_notices"],
         "fetched_at": oldest_capture(store, task.oldest, documents),
         "rights_conflict": pc.fill_null(judged["rights_conflict"], pa.scalar(value=False)),
         "optout_digest": judged["optout_digest"],
-        "aigc_state": pa.repeat(pa.scalar("not_screened"), n),
         "language": judged["language_code"],
         "data_class": pa.repeat(pa.scalar(task.source.get("data_class"), pa.string()), n),
         "data_grade": pa.repeat(pa.scalar(task.source.get("data_grade"), pa.string()), n),
@@ -182,6 +224,6 @@ def seal_range(task: SealTask) -> Done:
         rows = artefacts.get_range(store, task.rows, task.number)
         sealed = manifest.seal_rows(rows.sort_by("doc_id").combine_chunks(), task.context.keys().leaf)
         artefacts.put(store, name, artefacts.encode(sealed))
-        artefacts.put(store, tree, bytes.fromhex("".join(sealed["leaf_hash"].to_pylist())))
-    documents = len(store.read(tree)) // 32
+        artefacts.put(store, tree, hex_bytes(sealed["leaf_hash"], merkle.WIDTH).tobytes())
+    documents = merkle.size(store.read(tree))
     return Done(documents, 0, (name, tree), rebuilt=damaged(state))

@@ -31,13 +31,15 @@ def lint(
     check: Annotated[bool, typer.Option("--check", help="Exit with 6 where a minimum is not met.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002 - typer reads flags as parameters with defaults
 ) -> None:
-    """Count keywords by risk against the minima of GB/T 45654-2025, and say what is missing."""
+    """Compile every rule, count keywords by risk against the minima of GB/T 45654-2025, and say what is missing."""
     from corpus_gov import lint as linting  # noqa: PLC0415 - heavy imports wait until a command needs them
     from corpus_gov.config import PACKS  # noqa: PLC0415
     from corpus_gov.rules import load_packs  # noqa: PLC0415
 
     today = date.today()  # noqa: DTZ011 - the age of a list is a number of local calendar days
-    facts = linting.lint(load_packs(packs or PACKS, rules), arguments.as_date(as_of) or today)
+    loaded = load_packs(packs or PACKS, rules)
+    linting.compiled(loaded)
+    facts = linting.lint(loaded, arguments.as_date(as_of) or today)
     if as_json:
         print_json(facts)
     else:

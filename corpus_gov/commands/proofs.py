@@ -7,7 +7,6 @@ import typer
 
 from corpus_gov import arguments
 from corpus_gov.arguments import Folder, Json, Key, Known
-from corpus_gov.errors import StoreError
 from corpus_gov.terminal import print_json, say
 
 
@@ -24,10 +23,7 @@ def prove(
 
     data = proofs.prove(open_store(str(folder)), release, doc_id)
     path = out or Path(f"{doc_id.lower()}.proof.json")
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise StoreError(f"{str(path)!r}: {error.strerror}; give another file with --out") from error
+    arguments.write(path, data, "--out")
     proven = proofs.check(data)
     if as_json:
         return print_json({"proof": str(path), "bytes": len(data), "doc_id": proven.doc_id, "release": proven.release})

@@ -1,0 +1,1 @@
+"""Commands by what they are about, each a Typer application or a function that `corpus_gov.cli` registers."""
