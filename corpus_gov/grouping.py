@@ -97,8 +97,6 @@ def relate(context: Context, engine: Engine, shards: Sequence[Shard], rebuilt: l
     if not shards:
         return None
     store, preset = context.store(), preset_of(context)
-    # Copies of texts that a killed run left.
-    artefacts.sweep(store, "texts")
     names = [artefact_names(context, shard) for shard in shards]
     keys = {kind: [one[kind] for one in names] for kind in ("keys.exact", *(KINDS if preset else ()))}
     made_from = {kind: sorted(of_kind) for kind, of_kind in keys.items()}
@@ -112,7 +110,8 @@ def relate(context: Context, engine: Engine, shards: Sequence[Shard], rebuilt: l
         if preset:
             links += _near(context, engine, shards, keys, preset)
         put_relations(context, engine, links, found)
-        sweep(store)
+    # Whether or not this run wrote them: a killed one may have left some beside tables that were whole.
+    sweep(store)
     return key
 
 

@@ -7,7 +7,7 @@
 Memory: a shard without its texts, or the members of one range.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -71,22 +71,29 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard], clustered: 
     """Build the findings that are missing; returns those that were damaged and built again."""
     store, names = context.store(), finding_names(context, shards, clustered.related)
     state = {ref: artefacts.ready(store, name) for ref, name in names.items()}
-    if all(whole is True for whole in state.values()):
-        return ()
+    missing = {ref for ref, whole in state.items() if whole is not True}
+    if missing:
+        _build(engine, context, shards, clustered, {ref: names[ref] for ref in missing})
+    # What a killed run left, too.
+    for family in (PICKED, COUNTED):
+        artefacts.sweep(store, family)
+    return tuple(names[ref] for ref, whole in state.items() if whole is None)
+
+
+def _build(
+    engine: Engine, context: Context, shards: Sequence[Shard], clustered: Clustered, missing: Mapping[str, str]
+) -> None:
     ranges = ranges_for(sum(shard.documents for shard in shards), ROWS_A_RANGE)
     picking = [PickTask(context, shard, place, clustered, ranges) for place, shard in enumerate(shards)]
     picked = tuple(engine.map(SCREEN, pick_members, picking))
     counting = [CountTask(context, picked, number, len(shards)) for number in range(ranges)]
     counted = tuple(engine.map(SCREEN, count_bursts, counting))
     telling = [
-        TellTask(context, shard, place, counted, names[shard.ref])
+        TellTask(context, shard, place, counted, missing[shard.ref])
         for place, shard in enumerate(shards)
-        if state[shard.ref] is not True
+        if shard.ref in missing
     ]
     engine.map(SCREEN, tell_shard, telling)
-    for family in (PICKED, COUNTED):
-        artefacts.sweep(store, family)
-    return tuple(names[ref] for ref, whole in state.items() if whole is None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Memory: a shard, or the rows of one range. The names say what the findings are m
 without a look at what was built.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,8 +48,15 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard]) -> tuple[st
     """Build the findings that are missing; returns those that were damaged and built again."""
     store, names = context.store(), finding_names(context, shards)
     state = {ref: artefacts.ready(store, name) for ref, name in names.items()}
-    if all(whole is True for whole in state.values()):
-        return ()
+    missing = {ref for ref, whole in state.items() if whole is not True}
+    if missing:
+        _build(engine, context, shards, {ref: names[ref] for ref in missing})
+    # What a killed run left.
+    artefacts.sweep(store, "counts.lines")
+    return tuple(names[ref] for ref, whole in state.items() if whole is None)
+
+
+def _build(engine: Engine, context: Context, shards: Sequence[Shard], missing: Mapping[str, str]) -> None:
     sizes = [shard.text_bytes for shard in shards]
     ranges = _ranges(sum(sizes))
     splits = [SplitTask(context, shard, ranges) for shard in shards]
@@ -57,16 +64,14 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard]) -> tuple[st
     counting = [CountTask(context, tuple(cut for _, cut in cuts), number, ranges) for number in range(ranges + 1)]
     counts = tuple(engine.map("lines", count_lines, counting))
     tasks = [
-        FindTask(context, shard, place, cuts[place][0], counts, names[shard.ref])
+        FindTask(context, shard, place, cuts[place][0], counts, missing[shard.ref])
         for place, shard in enumerate(shards)
-        if state[shard.ref] is not True
+        if shard.ref in missing
     ]
     engine.map("lines", find_repeats, tasks, [task.shard.text_bytes for task in tasks])
-    # Any other shard changes the counts: no later run could name these. Others are what a killed run left.
+    # Any other shard changes the counts: no later run could name these.
     for name in counts:
-        artefacts.remove(store, name)
-    artefacts.sweep(store, "counts.lines")
-    return tuple(names[ref] for ref, whole in state.items() if whole is None)
+        artefacts.remove(context.store(), name)
 
 
 def _content(shard: Shard) -> list[str]:
