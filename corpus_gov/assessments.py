@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from corpus_gov import acts, artefacts, verdicts
+from corpus_gov import actors, acts, artefacts, verdicts
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.signatures import canonical
@@ -101,7 +101,7 @@ def record(workspace: Workspace, digest: str, rows: Iterable[Mapping[str, Any]],
         workspace: an open workspace.
         digest: of the sample, or the first 8 digits and more of it.
         rows: doc_id, and risk: an id such as A1h, or "none".
-        by: who looked.
+        by: who looked; an actor whose key is here signs, anybody else's word is claimed.
 
     Returns:
         sample, counted, bad and risks (documents by risk) of these rows.
@@ -124,7 +124,9 @@ def record(workspace: Workspace, digest: str, rows: Iterable[Mapping[str, Any]],
     risks = Counter(risk for risk in found.values() if risk != "none")
     written = _put(workspace, "verdicts", {"sample": sample.digest, "verdicts": found})
     data = {"kind": sample.kind, "of": sample.of, "counted": len(found), "bad": risks.total(), "risks": dict(risks)}
-    acts.record(workspace, VERDICTS_GIVEN, {"sample": sample.digest, "verdicts": written}, data, actor=by)
+    signer = actors.signer(workspace, by) if by in actors.registered(workspace) else None
+    subject = {"sample": sample.digest, "verdicts": written}
+    acts.record(workspace, VERDICTS_GIVEN, subject, data, actor=by, actor_signer=signer)
     return {"sample": sample.digest, "counted": len(found), "bad": risks.total(), "risks": dict(sorted(risks.items()))}
 
 

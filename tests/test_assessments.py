@@ -10,7 +10,7 @@ import pytest
 import small_corpus
 from typer.testing import CliRunner
 
-from corpus_gov import assessments, cli, pipeline
+from corpus_gov import actors, assessments, cli, pipeline
 from corpus_gov.dossier import Assessment
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
@@ -152,3 +152,18 @@ def test_the_command_goes_the_whole_way(released: Workspace, tmp_path: Path) -> 
     assert (one["verdict"], one["dossier"]["outcome"], one["risks"]) == ("reject", "failed", {"A1f": len(rows)})
     assert "reject" in shown.stdout
     assert assessments.assessed(released)["source source:one"]["verdict"] == "reject"
+
+
+def test_verdicts_of_a_registered_actor_are_signed(released: Workspace) -> None:
+    """An actor's verdicts carry their signature where the key is here; the word of anybody else is claimed."""
+    sample = assessments.draw(released, "technical", None, b"signed", 20)
+    actors.new(released, "wang.fang")
+
+    assessments.record(released, sample.digest, sheet(sample, 0), "wang.fang")
+    assessments.record(released, sample.digest, sheet(sample, 0), "somebody else")
+
+    given = [entry for entry in released.ledger().entries() if entry.type == assessments.VERDICTS_GIVEN]
+    assert [(entry.actor, entry.state) for entry in given[-2:]] == [
+        ("wang.fang", "signed"),
+        ("somebody else", "claimed"),
+    ]
