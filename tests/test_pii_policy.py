@@ -139,7 +139,7 @@ def test_status_shows_the_items_of_the_newest_release(
     items = released[1].run["counts"]["items"]
     facts = {
         "name": "x", "workspace": "x", "policy": "x", "shards": 1, "sources": {}, "captures": {}, "superseded": 0,
-        "waiting": {}, "releases": [],
+        "waiting": {}, "releases": [], "overrides": {},
     }  # fmt: skip
 
     terminal.status(facts | {"items": items})
