@@ -90,7 +90,7 @@ def _unexpected(error: Exception) -> NoReturn:
 def _end(error: errors.CorpusGovError) -> NoReturn:
     """Print one line and leave with the exit code of the error's nearest class that has one."""
     kind = next(kind for kind in type(error).__mro__ if kind in EXIT)
-    typer.echo(f"{kind.__name__}: {error}", err=True)
+    typer.echo(terminal.plain(f"{kind.__name__}: {error}"), err=True)
     sys.exit(EXIT[kind])
 
 

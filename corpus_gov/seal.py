@@ -110,8 +110,7 @@ def uri_hmacs(uris: pa.Array, key: bytes) -> pa.Array:
     Raises:
         ConfigError: the key is too short.
     """
-    _check_key(key)
-    return hmac_hex(uris, key, b"uri\0")
+    return reference_hmacs(uris, "uri", key)
 
 
 def reference_hmacs(references: pa.Array, kind: str, key: bytes) -> pa.Array:

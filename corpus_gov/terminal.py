@@ -1,6 +1,7 @@
 """Facts in, lines and tables out: what the commands show. Rich is imported once something is drawn."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -19,18 +20,30 @@ ITEMS: Final = ("source, personal data", "items of 50", "items of 500", "items o
 
 STAGES: Final = ("ingest", "screen", "relate", "decide", "publish")
 
+_OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but line feed and tab, and those that turn the direction of a line."""
+
 SHOWN: Final = 10
 """Reasons and rebuilt artefacts that a summary names; --json has all of them."""
 
 
+def plain(text: str) -> str:
+    """Write out what a terminal would obey or turn around; addresses, names and proofs come from outside.
+
+    Line feeds and tabs stay.
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def say(text: str) -> None:
     """Print a line on standard output."""
-    typer.echo(text)
+    typer.echo(plain(text))
 
 
 def print_json(facts: Any) -> None:
     """Print one JSON object for machines."""
-    typer.echo(json.dumps(facts, ensure_ascii=False, indent=1, default=str))
+    # JSON reads what is written out as what it was.
+    typer.echo(plain(json.dumps(facts, ensure_ascii=False, indent=1, default=str)))
 
 
 def table(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
@@ -47,7 +60,7 @@ def table(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
         drawn.add_column(heading, justify="right" if number else "left", overflow="fold")
     for row in cells:
         # Text, not markup: cells may hold names that came from outside.
-        drawn.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        drawn.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else plain(str(cell))) for cell in row))
     Console().print(drawn)
 
 

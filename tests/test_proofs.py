@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from small_release import DISPOSITIONS, NOW, content, doc_id, new_ledger, new_store, register
 from typer.testing import CliRunner
 
-from corpus_gov import cli, merkle, proofs, release
+from corpus_gov import cli, merkle, proofs, release, terminal
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Signer
@@ -209,3 +209,12 @@ def test_the_commands(tmp_path: Path) -> None:
     assert f"{doc_id(2)}: redact in r0001" in seen.output
     file.write_bytes(file.read_bytes().replace(b'"redact"', b'"keep"', 1))
     assert isinstance(run.invoke(cli.app, ["verify-proof", str(file)]).exception, IntegrityError)
+
+
+def test_an_address_cannot_speak_to_the_terminal() -> None:
+    """Control characters of an address are written out, as text and in JSON, where reading it gives them back."""
+    address = "https://a.example/\x1b]0;x\x07\x9b2J\u202e"
+    written = "https://a.example/\\u001b]0;x\\u0007\\u009b2J\\u202e"
+
+    assert terminal.plain(address + "\n\t字") == written + "\n\t字"
+    assert json.loads(terminal.plain(json.dumps({"uri": address}, ensure_ascii=False))) == {"uri": address}
