@@ -87,7 +87,7 @@ def note_changes(workspace: Workspace) -> list[Entry]:
         known = last_stated(workspace.ledger().entries())
         return [
             record(workspace, kind, *_difference(known[kind], found))
-            for kind, found in _in_force(workspace).items()
+            for kind, found in in_force(workspace).items()
             if found != known[kind]
         ]
 
@@ -122,7 +122,8 @@ def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[dict[st
     return changed, data
 
 
-def _in_force(workspace: Workspace) -> dict[str, dict[str, str]]:
+def in_force(workspace: Workspace) -> dict[str, dict[str, str]]:
+    """Return, for each of STATES, the digests by name of what is in force at this moment."""
     context, policy = workspace.context(), workspace.policy_in_force()
     packs = dict(pack.ref.rsplit(":", 1) for pack in context.rule_packs())
     return {

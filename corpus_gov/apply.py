@@ -1,5 +1,8 @@
 """Replace spans of released documents by typed placeholders: the only module that edits a text.
 
+Findings and rules give edits, and edits give the clean document. Edits say places and placeholders and nothing of the
+text, so that a release has them, and whoever holds a copy of the documents gets the same clean texts from them.
+
 Spans whose placeholder is empty are cut first, and what other spans have outside of them is replaced. Overlapping
 and touching spans become one, under the placeholder of the most severe rule in it. Everything
 outside a span is left as it is, a literal "[EMAIL]" too. Only documents with a finding are ever decoded; the
@@ -21,7 +24,7 @@ from corpus_gov.errors import IntegrityError, RuleError, SchemaError
 from corpus_gov.kernels.columns import hex_digits
 from corpus_gov.kernels.digests import values
 from corpus_gov.rules import Rule
-from corpus_gov.schemas import CLEAN
+from corpus_gov.schemas import CLEAN, EDITS
 
 RELEASED: Final = ("keep", "redact")
 """Dispositions whose documents are released."""
@@ -29,11 +32,15 @@ RELEASED: Final = ("keep", "redact")
 EDITED: Final = ("uri", "title", "text")
 """Columns of a released document that hold text, in the order that `released_digest` covers them."""
 
-CLEANED: Final = pa.schema([column for column in CLEAN if column.name not in ("language", "licence", "attribution")])
+_KNOWN: Final = ("language", "licence", "attribution", "aigc_state")
+CLEANED: Final = pa.schema([column for column in CLEAN if column.name not in _KNOWN])
 """What `apply` returns: CLEAN without the columns that come from signals and screens."""
 
 Span = tuple[int, int, str]
 """First code point, one past the last, rule id."""
+
+Edit = tuple[int, int, str]
+"""First code point, one past the last, what stands there instead."""
 
 
 def apply(
@@ -64,20 +71,126 @@ def apply(
         RuleError: a rule to redact by is not in force or has no placeholder.
         SchemaError: a span is empty or reaches outside its column.
     """
+    return edited(documents, decisions, edits(documents, findings, decisions, redact_rules, rules))
+
+
+def edits(
+    documents: pa.RecordBatch,
+    findings: pa.Table,
+    decisions: pa.Table,
+    redact_rules: frozenset[str],
+    rules: Mapping[str, Rule],
+) -> pa.Table:
+    """Plan what is replaced in the released documents of a batch; arguments and errors as for `apply`.
+
+    Returns:
+        EDITS, in the order of `documents`, then of EDITED, then of their places.
+    """
     # No need to hash the texts here: a shard is checked against its own digest whenever it is read.
     _check_digests(documents, findings)
+    ids = documents.column("doc_id")
+    released = ids.filter(_released(ids, decisions))
+    wanted = pc.is_in(findings["rule"], value_set=pa.array(sorted(redact_rules), pa.string()))
+    spans = findings.filter(pc.and_(wanted, pc.is_in(findings["doc_id"], value_set=released)))
+    rows = []
+    for place, name in enumerate(EDITED):
+        found = _planned(documents.column(name), ids, spans.filter(pc.equal(spans["column"], name)), rules)
+        rows += [(row, place, *edit) for row, of_row in found.items() for edit in of_row]
+    rows.sort()
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+    names = pa.array(EDITED, pa.string()).take(pa.array(columns[1], pa.int64()))
+    values = [ids.take(pa.array(columns[0], pa.int64())), names, *columns[2:]]
+    return pa.table([pa.array(value, field.type) for value, field in zip(values, EDITS, strict=True)], schema=EDITS)
+
+
+def edited(documents: pa.RecordBatch, decisions: pa.Table, planned: pa.Table) -> pa.RecordBatch:
+    """Build the clean documents of a batch from what `edits` planned.
+
+    Args:
+        documents: DOCUMENTS, n rows.
+        decisions: DECISIONS, at least one for each document, in any order.
+        planned: EDITS of these documents.
+
+    Returns:
+        CLEANED, a row for each document whose disposition is in RELEASED, in the order of `documents`.
+
+    Raises:
+        IntegrityError: a document has no decision, or an edit is of no released document of the batch.
+        SchemaError: an edit reaches outside its column, or two overlap.
+    """
     released = _released(documents.column("doc_id"), decisions)
     made_of = documents.select(["doc_id", "source_id", *EDITED, "published_at"])
     if not pc.all(released, min_count=0).as_py():
         made_of = made_of.filter(released)
-    ids = made_of.column("doc_id")
-    wanted = pc.is_in(findings["rule"], value_set=pa.array(sorted(redact_rules), pa.string()))
-    spans = findings.filter(pc.and_(wanted, pc.is_in(findings["doc_id"], value_set=ids)))
     columns = {name: made_of.column(name) for name in made_of.schema.names}
     for name in EDITED:
-        columns[name] = redact(columns[name], ids, spans.filter(pc.equal(spans["column"], name)), rules)
+        mine = by_row(made_of.column("doc_id"), planned.filter(pc.equal(planned["column"], name)))
+        columns[name] = replace(columns[name], mine)
     columns["released_digest"] = released_digests(*(columns[name] for name in EDITED))
     return pa.RecordBatch.from_arrays([columns[field.name] for field in CLEANED], schema=CLEANED)
+
+
+def by_row(doc_ids: pa.Array, planned: pa.Table) -> dict[int, list[Edit]]:
+    """Give the edits of one column to the rows that they are of, ascending.
+
+    Args:
+        doc_ids: string, n rows without repeats.
+        planned: EDITS rows about that column, in any order.
+
+    Raises:
+        IntegrityError: the document of an edit is not among `doc_ids`.
+        SchemaError: a doc_id is repeated.
+    """
+    if planned.num_rows == 0:
+        return {}
+    names = ("start", "end", "placeholder")
+    found: dict[int, list[Edit]] = {}
+    for row, *edit in zip(
+        locate(doc_ids, planned["doc_id"]), *(planned[name].to_pylist() for name in names), strict=True
+    ):
+        found.setdefault(row, []).append((edit[0], edit[1], edit[2]))
+    return {row: sorted(found[row]) for row in sorted(found)}
+
+
+def replace(column: pa.Array, planned: Mapping[int, Sequence[Edit]]) -> pa.Array:
+    """Carry edits out in one column.
+
+    Args:
+        column: string or large_string, n rows; is returned as it is when there is no edit.
+        planned: by row.
+
+    Raises:
+        SchemaError: an edit reaches outside its value, or two overlap.
+    """
+    if not planned:
+        return column
+    return substituted(
+        column, {row: spliced(column[row].as_py() or "", edits, f"row {row}") for row, edits in planned.items()}
+    )
+
+
+def substituted(column: pa.Array, values: Mapping[int, str]) -> pa.Array:
+    """Put values in the place of those of some rows."""
+    rows = sorted(values)
+    changed = np.zeros(len(column), np.bool_)
+    changed[rows] = True
+    return pc.replace_with_mask(column, pa.array(changed), pa.array([values[row] for row in rows], column.type))
+
+
+def spliced(text: str, planned: Iterable[Edit], where: str) -> str:
+    """Carry the edits of one value out; they ascend.
+
+    Raises:
+        SchemaError: an edit reaches outside the value, or two overlap; names `where`.
+    """
+    parts, at = [], 0
+    for start, end, placeholder in planned:
+        check_span(start, end, len(text), where)
+        if start < at:
+            raise SchemaError(f"{where}: found an edit at {start} before the end of another at {at}; edits are damaged")
+        parts += [text[at:start], placeholder]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def redact(column: pa.Array, doc_ids: pa.Array, findings: pa.Table, rules: Mapping[str, Rule]) -> pa.Array:
@@ -97,21 +210,27 @@ def redact(column: pa.Array, doc_ids: pa.Array, findings: pa.Table, rules: Mappi
         RuleError: the rule of a finding is not in force or has no placeholder.
         SchemaError: a span is empty or reaches outside its value, or a doc_id is repeated.
     """
+    return replace(column, _planned(column, doc_ids, findings, rules))
+
+
+def _planned(
+    column: pa.Array, doc_ids: pa.Array, findings: pa.Table, rules: Mapping[str, Rule]
+) -> dict[int, list[Edit]]:
+    """Give the edits that the findings of one column come to, by row; arguments and errors as for `redact`."""
     if findings.num_rows == 0:
-        return column
-    placeholders = {name: _placeholder(name, rules) for name in pc.unique(findings["rule"]).to_pylist()}
+        return {}
+    for name in pc.unique(findings["rule"]).to_pylist():
+        _placeholder(name, rules)
     names = ("start", "end", "rule")
     spans = zip(locate(doc_ids, findings["doc_id"]), *(findings[name].to_pylist() for name in names), strict=True)
-    edited = np.zeros(len(column), np.bool_)
-    values = []
+    planned = {}
     for row, found in groupby(sorted(spans), key=itemgetter(0)):
-        text = column[row].as_py() or ""
         in_row = [(start, end, rule) for _, start, end, rule in found]
+        length = len(column[row].as_py() or "")
         for start, end, rule in in_row:
-            check_span(start, end, len(text), f"document {doc_ids[row].as_py()!r}: rule {rule!r}")
-        edited[row] = True
-        values.append("".join(_splice(text, _edits(in_row, rules), placeholders)))
-    return pc.replace_with_mask(column, pa.array(edited), pa.array(values, column.type))
+            check_span(start, end, length, f"document {doc_ids[row].as_py()!r}: rule {rule!r}")
+        planned[row] = _edits(in_row, rules)
+    return planned
 
 
 def replaced(text: str, spans: Iterable[Span], rules: Mapping[str, Rule]) -> str:
@@ -121,7 +240,9 @@ def replaced(text: str, spans: Iterable[Span], rules: Mapping[str, Rule]) -> str
         RuleError: the rule of a span is not in force or has no placeholder.
     """
     found = sorted(spans)
-    return "".join(_splice(text, _edits(found, rules), {rule: _placeholder(rule, rules) for _, _, rule in found}))
+    for _, _, rule in found:
+        _placeholder(rule, rules)
+    return spliced(text, _edits(found, rules), "notice")
 
 
 def released_digests(uri: pa.Array, title: pa.Array, text: pa.Array) -> pa.Array:
@@ -211,12 +332,13 @@ def _placeholder(name: str, rules: Mapping[str, Rule]) -> str:
     return rule.placeholder
 
 
-def _edits(spans: Iterable[Span], rules: Mapping[str, Rule]) -> list[Span]:
-    """Give what is cut and what is replaced, ascending and without overlap."""
+def _edits(spans: Iterable[Span], rules: Mapping[str, Rule]) -> list[Edit]:
+    """Give what is cut and what is replaced, ascending and without overlap; every rule has a placeholder."""
     spans = list(spans)
     cuts = list(_union((span for span in spans if not rules[span[2]].placeholder), rules))
     others = (span for span in spans if rules[span[2]].placeholder)
-    return sorted([*cuts, *_union(_outside(others, cuts), rules)])
+    resolved = sorted([*cuts, *_union(_outside(others, cuts), rules)])
+    return [(start, end, _placeholder(rule, rules)) for start, end, rule in resolved]
 
 
 def _outside(spans: Iterable[Span], cuts: Sequence[Span]) -> Iterator[Span]:
@@ -247,12 +369,3 @@ def _union(spans: Iterable[Span], rules: Mapping[str, Rule]) -> Iterator[Span]:
         else:
             joined.append((start, end, rule))
     return iter(joined)
-
-
-def _splice(text: str, spans: Iterable[Span], placeholders: Mapping[str, str]) -> Iterator[str]:
-    at = 0
-    for start, end, rule in spans:
-        yield text[at:start]
-        yield placeholders[rule]
-        at = end
-    yield text[at:]

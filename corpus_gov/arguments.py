@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECRET_MOST = 4096
 """Bytes of standard input that are read for one value."""
 
-Folder = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace.")]
+Folder = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder of the workspace, or s3://BUCKET/FOLDER.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.")]
 Memory = Annotated[str | None, typer.Option(help='Limit of each worker, such as "4GB"; one over it ends the run.')]
@@ -50,26 +50,26 @@ def check_source(text: str) -> None:
         ) from error
 
 
-def refuse_value_as_word(folder: Path, more: "Sequence[str] | None") -> None:
+def refuse_value_as_word(folder: str, more: "Sequence[str] | None") -> None:
     """Refuse a command line that may hold the value of a look-up; its words are not quoted.
 
     Raises:
         ConfigError: there are words after the workspace, or the word for it names none.
     """
-    if more or not (folder / "corpus-gov.toml").is_file():
+    if more or not (folder.startswith("s3://") or Path(folder, "corpus-gov.toml").is_file()):
         raise ConfigError(
             "find-person: found words that name no workspace, expected the folder of one and nothing else; give the "
             "value on standard input, and where it was on the command line, remove it from the shell's history"
         )
 
 
-def secret_line() -> str:
+def secret_line(command: str = "find-person") -> str:
     """Read a value that nobody else may see: typed without echo on a terminal, else the one line of standard input.
 
     Raises:
         ConfigError: there is no line, more than one, or it is no UTF-8; nothing of it is told.
     """
-    problem = "find-person: found no single line of UTF-8 on standard input, expected one value; pipe it in or type it"
+    problem = f"{command}: found no single line of UTF-8 on standard input, expected one value; pipe it in or type it"
     if sys.stdin.isatty():
         from getpass import getpass  # noqa: PLC0415 - help must not wait for it
 
@@ -84,12 +84,21 @@ def secret_line() -> str:
     return lines[0]
 
 
-def as_date(text: str | None) -> date | None:
-    """Read --as-of; ConfigError where it is no date."""
+def as_date(text: str | None, what: str = "--as-of") -> date | None:
+    """Read a date that the command line gives as `what`; ConfigError where it is none."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise ConfigError(f"--as-of {text!r}: expected a date such as 2026-11-22") from error
+        raise ConfigError(f"{what} {text!r}: expected a date such as 2026-11-22") from error
+
+
+def as_sample(text: str | None) -> int | None:
+    """Read --replay, a number of documents, or None for all; ConfigError where it is neither."""
+    if text is None or text == "all":
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise ConfigError(f"--replay {text!r}: expected a number of documents from 1 on, or 'all'")
+    return int(text)
 
 
 def file(path: Path, what: str) -> bytes:

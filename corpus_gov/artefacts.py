@@ -104,18 +104,20 @@ def chosen(data: bytes, wanted: Mapping[str, Sequence[str]], columns: Sequence[s
     return pa.concat_tables(found)
 
 
-def stream(table: pa.Table) -> bytes:
-    """Write a table as an Arrow stream: what the next step reads and nobody else, and what does not compress."""
+def stream(table: pa.Table, compression: str | None = None) -> bytes:
+    """Write a table as an Arrow stream: what the next step reads and nobody else."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    # Without threads of its own: each task has one core.
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
 def from_stream(data: bytes) -> pa.Table:
-    """Read what `stream` wrote, without a copy."""
-    with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
+    """Read what `stream` wrote, without a copy where it is not compressed."""
+    with pa.ipc.open_stream(pa.BufferReader(data), options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
         return reader.read_all()
 
 
@@ -135,6 +137,26 @@ def ready(store: Store, artefact: str) -> bool | None:
         return True if _digest(store.read(artefact), expected) == expected else None
     except Missing:
         return None
+
+
+def digest(store: Store, artefact: str) -> str:
+    """Return what tells the content of an artefact from any other, as it was when it was written.
+
+    What is named by it, instead of by the artefact's name, need not be made again where an input came out the same.
+
+    Raises:
+        Missing: it was never finished.
+    """
+    return store.read(_mark(artefact)).decode()
+
+
+def part_digest(store: Store, artefact: str, number: int) -> str:
+    """Return the SHA-256, hex, that the index of an artefact in parts gives for one; `get_part` compares it."""
+    start, low, high = _start(store, artefact), _ENTRY.size * number, _ENTRY.size * (number + 1)
+    entry = start[low:high] if high <= len(start) else store.read(artefact, (low, high))
+    if high > _index_size(start) or len(entry) != _ENTRY.size:
+        raise IntegrityError(f"{artefact}: has no part {number}; it was changed after it was built: run again")
+    return bytes(_ENTRY.unpack(entry)[2]).hex()
 
 
 def _digest(data: bytes, like: str) -> str:
@@ -176,6 +198,11 @@ def read(store: Store, artefact: str) -> bytes:
 def get(store: Store, artefact: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read an artefact as a table; errors as for `read`."""
     return decode(read(store, artefact), columns)
+
+
+def get_stream(store: Store, artefact: str) -> pa.Table:
+    """Read an artefact that `stream` wrote; errors as for `read`."""
+    return from_stream(read(store, artefact))
 
 
 def put_parts(store: Store, artefact: str, parts: Sequence[bytes]) -> None:
@@ -261,6 +288,29 @@ def remove(store: Store, artefact: str) -> None:
     store.delete(artefact)
 
 
+def replace(store: Store, artefact: str, data: bytes) -> None:
+    """Store another content under the name of an artefact: what is left of it after an erasure.
+
+    Its mark goes first, so that one that is cut off was never finished.
+    """
+    _STARTS.pop((store.url, artefact), None)
+    store.delete(_mark(artefact))
+    put(store, artefact, data)
+
+
+def in_parts(store: Store, artefact: str) -> bool:
+    """Say whether an object is an artefact in parts, by its mark; anything else is not."""
+    try:
+        return artefact.endswith(".parquet") and store.read(_mark(artefact)).startswith(_IN_PARTS.encode())
+    except Missing:
+        return False
+
+
+def marked(path: str) -> str:
+    """Return the artefact that an object under artefacts/ belongs to: itself, or the one whose digest it holds."""
+    return path.removesuffix(_MARKED) + ".parquet" if path.endswith(_MARKED) else path
+
+
 def sweep(store: Store, family: str, keep: Iterable[str] = ()) -> None:
     """Remove all artefacts of a family, or of those that begin so, but for some.
 
@@ -288,10 +338,10 @@ def get_range(store: Store, artefacts: Iterable[str], number: int) -> pa.Table:
     return pa.concat_tables(decode(get_part(store, artefact, number)) for artefact in artefacts)
 
 
-def put_table(store: Store, family: str, run_key: str, table: pa.Table) -> str:
+def put_table(store: Store, family: str, table: pa.Table) -> str:
     """Store a table under a name made from its own content, unless it is there; returns the name."""
     data = encode(table)
-    artefact = name(family, run_key, sha256(data).hexdigest())
+    artefact = name(family, sha256(data).hexdigest())
     if ready(store, artefact) is not True:
         put(store, artefact, data)
     return artefact
@@ -300,6 +350,11 @@ def put_table(store: Store, family: str, run_key: str, table: pa.Table) -> str:
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Encode a JSON object readably and reproducibly."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def unmarked(path: str) -> str:
+    """Return the artefact that an object belongs to: its own name, or that of the artefact which it marks finished."""
+    return path.removesuffix(_MARKED) + ".parquet" if path.endswith(_MARKED) else path
 
 
 def _mark(artefact: str) -> str:

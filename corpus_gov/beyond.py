@@ -5,18 +5,20 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from corpus_gov import grouping, references
 from corpus_gov.engine import Engine
 from corpus_gov.intake import Clock
+from corpus_gov.relate import suppressed
 from corpus_gov.stages import Shard, bursting, comparing, repeating
 from corpus_gov.stages.comparing import Asked
 from corpus_gov.workspace import Workspace
 
 
-def names(workspace: Workspace, shards: Sequence[Shard]) -> dict[str, dict[str, str]]:
+def names(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> dict[str, dict[str, str]]:
     """Name the findings of each shard by kind, such as findings.lines.
 
     Returns:
@@ -25,7 +27,7 @@ def names(workspace: Workspace, shards: Sequence[Shard]) -> dict[str, dict[str, 
     Raises:
         ConfigError: a reference set has no file, or rows of the suppression list cannot be read.
     """
-    context, asked = workspace.context(), _asked(workspace)
+    context, asked = workspace.context(), _asked(workspace, as_of)
     repeated = repeating.finding_names(context, shards)
     planted = bursting.finding_names(context, shards, grouping.versions(context))
     return {
@@ -44,6 +46,7 @@ def build(
     shards: Sequence[Shard],
     clusters: str | None,
     oldest: Callable[[], str | None],
+    as_of: date,
     clock: Clock | None = None,
 ) -> None:
     """Build the findings of `names` that are missing; errors as there, and where a set cannot be read.
@@ -54,6 +57,7 @@ def build(
         shards: all of them.
         clusters: of `grouping.relate`.
         oldest: returns what says when repeated documents were captured first; called where bursts are looked for.
+        as_of: the day on which rows of the suppression list are in force.
         clock: told how long each step took, and what was built again.
     """
     context = workspace.context()
@@ -69,17 +73,17 @@ def build(
         if clock:
             clock.time("bursts", started, documents, text_bytes)
     started = time.perf_counter()
-    rebuilt += comparing.build(engine, context, shards, _asked(workspace))
+    rebuilt += comparing.build(engine, context, shards, _asked(workspace, as_of))
     if clock:
         clock.time("references", started, documents, text_bytes)
         clock.rebuilt += rebuilt
 
 
-def described(workspace: Workspace) -> dict[str, Any]:
+def described(workspace: Workspace, as_of: date) -> dict[str, Any]:
     """Say for run.json what documents were compared with."""
-    return dict(comparing.described(_asked(workspace)))
+    return dict(comparing.described(_asked(workspace, as_of)))
 
 
-def _asked(workspace: Workspace) -> Asked:
+def _asked(workspace: Workspace, as_of: date) -> Asked:
     sets = references.sets(workspace.settings, workspace.root or Path.cwd())
-    return Asked(sets, workspace.suppressed_near())
+    return Asked(sets, suppressed.with_bands(workspace.suppressions(as_of)))

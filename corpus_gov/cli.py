@@ -14,9 +14,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
-from corpus_gov import arguments, errors, terminal
+from corpus_gov import arguments, errors, logs, terminal
 from corpus_gov.arguments import AsOf, Folder, Json, Key, Known, Memory, PolicyName, Rules, Scheduler, Workers
-from corpus_gov.commands import actors, assess, handovers, ledger, optouts, overrides, proofs, rules, sources
+from corpus_gov.commands import (
+    actors,
+    assess,
+    copies,
+    erasures,
+    handovers,
+    ledger,
+    operations,
+    optouts,
+    overrides,
+    proofs,
+    report,
+    rescreening,
+    retention,
+    rules,
+    sources,
+)
 from corpus_gov.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -51,7 +67,9 @@ app = typer.Typer(
 
 app.add_typer(actors.app, name="actor")
 app.add_typer(actors.keys_app, name="keys")
+app.add_typer(erasures.app, name="erase")
 app.add_typer(handovers.app, name="handover")
+app.add_typer(retention.app, name="hold")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(overrides.app, name="override")
 app.add_typer(assess.app, name="assess")
@@ -90,6 +108,9 @@ def _unexpected(error: Exception) -> NoReturn:
 def _end(error: errors.CorpusGovError) -> NoReturn:
     """Print one line and leave with the exit code of the error's nearest class that has one."""
     kind = next(kind for kind in type(error).__mro__ if kind in EXIT)
+    if logs.wanted():
+        logs.event("error", kind=kind.__name__, message=str(error), exit_code=EXIT[kind])
+        sys.exit(EXIT[kind])
     typer.echo(terminal.plain(f"{kind.__name__}: {error}"), err=True)
     sys.exit(EXIT[kind])
 
@@ -105,7 +126,8 @@ def init(
     """Make a workspace and its keys."""
     from corpus_gov import workspace  # noqa: PLC0415 - heavy imports wait until a command needs them
 
-    made = workspace.init(folder, name=name or folder.resolve().name or "corpus", owner=owner, policy=policy)
+    called = name or Path(folder).resolve().name or "corpus"
+    made = workspace.init(folder, name=called, owner=owner, policy=policy)
     facts = {"workspace": str(folder), "id": made.settings.id, "keys": str(made.keys_folder), "policy": policy}
     if as_json:
         return print_json(facts)
@@ -162,17 +184,18 @@ def run(
     from corpus_gov.engine import in_processes, prefork  # noqa: PLC0415
 
     # Workers load their libraries while this process loads its own; not where there is nothing to run.
-    if scheduler is None and in_processes(workers, memory) and (inputs or (folder / "corpus-gov.toml").is_file()):
+    there = "://" in folder or Path(folder, "corpus-gov.toml").is_file()
+    if scheduler is None and in_processes(workers, memory) and (inputs or there):
         prefork()
-    from corpus_gov import pipeline  # noqa: PLC0415
+    from corpus_gov import expectations, gate, pipeline  # noqa: PLC0415
 
     files = list(inputs or [])
     if more and not files:
         raise errors.ConfigError(f"run: found {more!r} after the workspace, expected --input before files")
     if files:
         # `--input a b c WORKSPACE`: a shell's wildcard leaves the workspace as the last word.
-        words = [*files, str(folder), *(more or [])]
-        files, folder = words[:-1], Path(words[-1])
+        words = [*files, folder, *(more or [])]
+        files, folder = words[:-1], words[-1]
         if not source:
             raise errors.ConfigError("run: --input needs --source ID, a name for where the files come from")
         arguments.check_source(source)
@@ -181,19 +204,29 @@ def run(
             workspace = _open(folder, policy or "trial", rules)
     else:
         workspace = _open(folder, policy, rules)
+    # What is wrong with a suite is said before hours of work, not after.
+    expectations.load(workspace.store)
+    date_of, accepted = arguments.as_date(as_of), tuple(accept or ())
     with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
-        outcome = pipeline.run(
-            workspace, engine=engine, as_of=arguments.as_date(as_of), force=force, accept=tuple(accept or ())
-        )
+        outcome = pipeline.run(workspace, engine=engine, as_of=date_of, gate=gate.gate, force=force, accept=accepted)
+    pages = report.beside(workspace, outcome)
     if as_json:
-        return print_json(terminal.outcome_facts(outcome))
-    return terminal.summary(str(folder), outcome)
+        return print_json(terminal.outcome_facts(outcome) | {"report": pages})
+    terminal.summary(str(folder), outcome)
+    for page in pages:
+        say(f"Report: {folder}/{page}")
+    return None
 
 
 @app.command()
-def status(folder: Folder, as_json: Json = False) -> None:
-    """Show sources, batches, releases and what an interrupted run left."""
-    from corpus_gov import intake  # noqa: PLC0415
+def status(
+    folder: Folder,
+    disk: Annotated[bool, typer.Option("--disk", help="Count bytes by kind of file too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show sources, batches, releases, requests that are due, and what an interrupted run left."""
+    from corpus_gov import intake, overdue, requests  # noqa: PLC0415
+    from corpus_gov import retention as kept  # noqa: PLC0415
 
     workspace = _open(folder)
     releases = [(name, workspace.release(name).run) for name in workspace.releases()]
@@ -204,6 +237,7 @@ def status(folder: Folder, as_json: Json = False) -> None:
         "policy": workspace.settings.policy,
         "sources": {source: one["status"] for source, one in workspace.source_facts(today).items()},
         "captures": _captured(workspace),
+        "labelled_files": sum(shard.labelled for shard in workspace.shards()),
         "superseded": sum(workspace.superseded().values()),
         "waiting": intake.waiting(workspace),
         "shards": len(workspace.shards()),
@@ -214,7 +248,14 @@ def status(folder: Folder, as_json: Json = False) -> None:
         ],
         "items": releases[-1][1]["counts"].get("items", {}) if releases else {},
         "overrides": releases[-1][1].get("overrides", {}) if releases else {},
+        "requests": requests.counted(workspace, today),
+        "retention": kept.counted(kept.due(workspace, today), today),
+        "overdue": overdue.found(workspace, today),
     }  # fmt: skip
+    if disk:
+        from corpus_gov import usage  # noqa: PLC0415
+
+        facts["disk"] = usage.by_family(workspace.store)
     if as_json:
         return print_json(facts)
     return terminal.status(facts)
@@ -287,16 +328,30 @@ def find_person(
 @app.command()
 def whose(
     folder: Folder,
-    name: Annotated[str, typer.Argument(metavar="HOST|URL", help="Host, with all below it, or an address.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="HOST|URL", help="Host, with all below it, or an address.")
+    ] = None,
     release: Annotated[
         list[str] | None, typer.Option(help="Release to look in, may be repeated; all by default.")
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="consent or delivery: look for a reference, read from standard input.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List everything that is held from a rightsholder's host or address, with its states, release by release."""
+    """List everything that is held from a rightsholder's host or address, with its states, release by release.
+
+    With --reference, what is held under a reference to a consent, or from a row of a delivery; the reference tells of a
+    person, and is read from standard input so that it does not stay in the shell's history.
+    """
     from corpus_gov import holdings  # noqa: PLC0415
 
-    facts = holdings.whose(_open(folder), name, release)
+    if (name is None) == (reference is None) or reference not in {None, *holdings.REFERENCES}:
+        raise errors.ConfigError(
+            "whose: expected either a host or URL, or --reference with one of consent, delivery; give one of the two"
+        )
+    workspace = _open(folder)
+    facts = holdings.whose(workspace, name or arguments.secret_line("whose"), release, kind=reference)
     if as_json:
         return print_json(facts)
     return say("\n".join(holdings.lines(facts)))
@@ -308,17 +363,26 @@ def diff(
     old: Annotated[str, typer.Argument(metavar="R1", help="Earlier release.")],
     new: Annotated[str, typer.Argument(metavar="R2", help="Later release.")],
     limit: Annotated[int, typer.Option(help="Rows to show.")] = 50,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Only decisions: dispositions, reasons and rules, then and now.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Parquet file to write all rows to.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show which documents came, went or were decided differently between two releases."""
-    from corpus_gov import manifest  # noqa: PLC0415
+    from corpus_gov import artefacts, changes, differing  # noqa: PLC0415
+    from corpus_gov.store import open_store  # noqa: PLC0415
 
-    workspace = _open(folder)
-    changes = manifest.diff(workspace.release(old).table("manifest"), workspace.release(new).table("manifest"))
-    rows = changes.to_pylist()
+    store = open_store(str(folder))
+    if decisions:
+        found = changes.decisions(changes.files_of(store, old), changes.files_of(store, new))
+    else:
+        found = differing.between(store, old, new)
+    if out is not None:
+        arguments.write(out, artefacts.encode(found), "--out")
     if as_json:
-        return print_json({"old": old, "new": new, "changes": rows})
-    return terminal.changes(old, new, rows, changes.column_names, limit)
+        return print_json({"old": old, "new": new, "changes": found.to_pylist()})
+    return terminal.changes(old, new, len(found), found.slice(0, limit).to_pylist(), found.column_names)
 
 
 @app.command()
@@ -329,6 +393,12 @@ def verify(
     key: Key = None,
     shard: Annotated[str | None, typer.Option("--shard", help="Only this shard's rows and clean documents.")] = None,
     document: Annotated[str | None, typer.Option("--document", help="Only this document.")] = None,
+    replay: Annotated[
+        str | None, typer.Option("--replay", help="Decide again, and compare so many documents, or all.")
+    ] = None,
+    policy: PolicyName = None,
+    rules: Rules = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Check a release offline: signatures, digests, leaves, counts. Exit code 5 where something does not hold."""
@@ -339,20 +409,41 @@ def verify(
 
     checkpoints = [arguments.file(path, "--known") for path in known or []]
     store, public = open_store(str(folder)), arguments.vkey(key)
+    if replay is not None and (shard or document):
+        raise errors.ConfigError("verify: --replay decides a whole release again; leave --shard and --document out")
+    compared = arguments.as_sample(replay)
     if shard or document:
         from corpus_gov import partial  # noqa: PLC0415
 
         report = partial.verify_part(store, release, public, checkpoints, shard=shard, doc_id=document)
     else:
         report = releases.verify(store, release, public, checkpoints)
+    replayed = None
+    if replay is not None:
+        from corpus_gov import replay as replaying  # noqa: PLC0415
+
+        workspace = _open(folder, policy, rules)
+        with _engine(workspace, workers, None, None, quiet=as_json) as engine:
+            replayed = replaying.replay(
+                workspace, report.release, compared, engine=engine, vkey=public, known=checkpoints
+            )
     if as_json:
-        return print_json(asdict(report))
-    return terminal.verified(report)
+        return print_json(asdict(report) | ({"replay": asdict(replayed)} if replayed else {}))
+    terminal.verified(report)
+    return terminal.replayed(replayed) if replayed else None
 
 
 app.command("prove")(proofs.prove)
 app.command("verify-proof")(proofs.verify_proof)
+app.command("apply")(copies.apply)
 app.command("optout-check")(optouts.optout_check)
+app.command("rescreen")(rescreening.rescreen)
+app.command("retain")(retention.retain)
+app.command("removals")(rescreening.removals)
+app.command("verify-removals")(rescreening.verify_removals)
+app.command("report")(report.report)
+app.command("doctor")(operations.doctor)
+app.command("gc")(operations.gc)
 
 
 @app.command()
@@ -408,19 +499,21 @@ def demo(
 ) -> None:
     """Make a small scraped corpus, run the whole way over it, and say where to look."""
     from corpus_gov import demo as demonstration  # noqa: PLC0415
-    from corpus_gov import pipeline  # noqa: PLC0415
+    from corpus_gov import gate, pipeline  # noqa: PLC0415
 
     workspace = demonstration.prepare(folder)
     with _engine(workspace, workers, None, None, quiet=as_json) as engine:
-        outcome = pipeline.run(workspace, engine=engine, as_of=demonstration.AS_OF)
+        outcome = pipeline.run(workspace, engine=engine, as_of=demonstration.AS_OF, gate=gate.gate)
     if as_json:
-        return print_json(terminal.outcome_facts(outcome))
+        return print_json(terminal.outcome_facts(outcome) | {"report": report.beside(workspace, outcome)})
     terminal.summary(str(folder), outcome)
+    for page in report.beside(workspace, outcome):
+        say(f"Report: {folder}/{page}")
     doc_id = demonstration.an_interesting_document(workspace.release(outcome.release))
     return terminal.where_next(str(folder), outcome.release, doc_id)
 
 
-def _open(folder: Path, policy: str | None = None, rules: Path | None = None) -> "Workspace":
+def _open(folder: str, policy: str | None = None, rules: Path | None = None) -> "Workspace":
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
     return open_workspace(folder, policy=policy, rules_folder=rules)
@@ -436,7 +529,7 @@ def _engine(
     if scheduler is None:
         workers, memory = workers or settings.workers, memory or settings.memory
     with (
-        terminal.progress(quiet=quiet) as progress,
+        logs.progress() if logs.wanted() else terminal.progress(quiet=quiet) as progress,
         Engine(workers=workers, memory=memory, scheduler=scheduler, progress=progress) as engine,
     ):
         yield engine

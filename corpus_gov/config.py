@@ -10,9 +10,10 @@ from corpus_gov.dossier import REQUIRED, Dossier, SourceId, Target, dump_dossier
 from corpus_gov.written import Line, Sha256, Written, checked
 
 __all__ = [
-    "PACKS", "REQUIRED", "Dossier", "EngineSettings", "IngestSettings", "Line", "ModelCard", "NearSettings",
-    "Reference", "ReviewSettings", "Settings", "SourceId", "Target", "Written", "checked", "dump_dossier",
-    "dump_settings", "load_dossier", "load_settings",
+    "PACKS", "REQUIRED", "Dossier", "EngineSettings", "HookSettings", "IngestSettings", "Line", "LineageSettings",
+    "ModelCard", "NearSettings", "Reference",
+    "RescreenSettings", "ReviewSettings", "Settings", "SourceId", "Target", "Written", "checked",
+    "dump_dossier", "dump_settings", "load_dossier", "load_settings",
 ]  # fmt: skip
 
 NearPreset = Literal["default", "fineweb", "olmo3", "data_juicer", "curator", "none"]
@@ -82,6 +83,38 @@ class ReviewSettings(Written):
     """Whether another actor must confirm it, both with keys of their own."""
 
 
+class RescreenSettings(Written):
+    """When what is there must be screened again: [rescreen]."""
+
+    days: Annotated[StrictInt, Field(ge=1)] = 30
+    """Age of the newest release from which screening again is overdue."""
+    words_days: Annotated[StrictInt, Field(ge=1)] = 7
+    """Age of a list of words from which somebody has to go through it (GB/T 45654-2025, B.1.1: weekly)."""
+
+
+Address = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]
+
+
+class HookSettings(Written):
+    """Whom flows tell of failures and alarms, and what they run first: [hooks]. No shell reads the commands."""
+
+    before: tuple[Line, ...] = ()
+    """Program and arguments, run before inputs are read, in the workspace's folder: for example a fetch of opt-outs."""
+    command: tuple[Line, ...] = ()
+    """Program and arguments; it gets one JSON object on standard input."""
+    url: Address | None = None
+    """Gets the same object as a POST."""
+
+
+class LineageSettings(Written):
+    """Where OpenLineage events go: [lineage]. Nowhere by default."""
+
+    url: Address | None = None
+    """Of the receiver, without /api/v1/lineage."""
+    file: Line | None = None
+    """One event a line; relative to the workspace folder or absolute."""
+
+
 class Settings(Written):
     """corpus-gov.toml."""
 
@@ -97,6 +130,9 @@ class Settings(Written):
     ingest: IngestSettings = IngestSettings()
     near: NearSettings = NearSettings()
     reviews: ReviewSettings = ReviewSettings()
+    rescreen: RescreenSettings = RescreenSettings()
+    hooks: HookSettings = HookSettings()
+    lineage: LineageSettings = LineageSettings()
     references: tuple[Reference, ...] = ()
     """Evaluation sets and known-bad texts; names are unique."""
     models: tuple[ModelCard, ...] = ()

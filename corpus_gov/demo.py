@@ -20,7 +20,7 @@ ANSWERS: Final = "answers.json"
 PARTS: Final = frozenset(
     {
         *("incoming", "sources", ANSWERS, SETTINGS, "captures", "snapshots", "documents", "artefacts", "batches"),
-        *("releases", "ledger", "lease", "reviews", "requests", "suppression", "register"),
+        *("releases", "ledger", "lease", "reviews", "requests", "suppression", "register", "expectations", "gates"),
     }
 )
 """All that a demo consists of; a folder that holds anything else is left alone."""

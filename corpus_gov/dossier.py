@@ -19,7 +19,9 @@ from corpus_gov.written import Day, Line, Sha256, Written, checked
 Kind = Literal["self_collected", "open_licence", "commercial", "user_input", "synthetic", "own", "unassessed"]
 LegalBasis = Literal["licence", "contract", "consent", "public_official", "statutory_exception", "own_content"]
 Status = Literal["valid", "expired", "invalid", "unassessed"]
-Target = Literal["text", "uri", "title", "author", "published_at", "fetched_at", "consent_ref", "delivery_ref", "parts"]
+Target = Literal[
+    "text", "uri", "title", "author", "published_at", "fetched_at", "licence", "consent_ref", "delivery_ref", "parts"
+]
 
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "self_collected": ("collector.agent", "collector.period", "collector.robots_policy"),
@@ -38,7 +40,7 @@ ADVISED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "open_licence": ("responsible", "country", "licence_file.sha256", "assessments.before", "assessments.after"),
     "commercial": ("responsible", "country", "contract.party", "contract.sha256", "commitment.sha256",
                    "assessments.before", "assessments.after"),
-    "user_input": ("responsible", "country", "consent.sha256", "assessments.before", "assessments.after"),
+    "user_input": ("responsible", "country", "consent.sha256", "consents", "assessments.before", "assessments.after"),
     "synthetic": ("responsible", "assessments.before", "assessments.after"),
     "own": ("country", "assessments.before", "assessments.after"),
     "unassessed": ("kind",),
@@ -52,7 +54,8 @@ HOME: Final = "CN"
 """Sources of this country are domestic (GB/T 45654-2025 5.1 b)."""
 
 PAPERS: Final = (
-    "contract", "commitment", "licence_file", "consent", "link_list", "collector.record", "generator.assessment",
+    "contract", "commitment", "licence_file", "consent", "consents", "link_list", "collector.record",
+    "generator.assessment", "material.paper",
 )  # fmt: skip
 """Keys of a dossier that hold a paper."""
 
@@ -154,6 +157,18 @@ class Assessments(Written):
     after: Assessment | None = None
 
 
+class Material(Written):
+    """What somebody found all texts of a source to be that no right covers (Copyright Law of the PRC, article 5)."""
+
+    kind: Literal["official_texts", "plain_news"]
+    """Laws, decisions and the like with their official translations; or plain facts of news and nothing else."""
+    by: Line
+    """Who answers for it."""
+    day: Day
+    paper: Paper
+    """What the finding rests on: how many texts were read, and by whom."""
+
+
 class Complete(Written):
     """When a file of a watched folder counts as complete: one of the two."""
 
@@ -199,6 +214,10 @@ class Dossier(Written):
     licence_file: Paper | None = None
     consent: Paper | None = None
     """The record by which users agreed."""
+    consents: Paper | None = None
+    """The list of consents that references of documents lead to: a CSV file, see `consents.COLUMNS`."""
+    material: Material | None = None
+    """Only with a sign in the text itself is a document of such a source `not_protected`."""
     service: Line | None = None
     """Through which users gave their input."""
     link_list: Paper | None = None
@@ -219,6 +238,12 @@ class Dossier(Written):
     def _links(self) -> "Dossier":
         if self.link_list is not None and self.kind not in {"self_collected", "unassessed"}:
             raise ValueError("Input should be of kind self_collected: following a list of links is collecting oneself")
+        return self
+
+    @model_validator(mode="after")
+    def _listed(self) -> "Dossier":
+        if self.consents is not None and self.consents.file is None:
+            raise ValueError("Input should be a list of consents with its file: every run looks references up in it")
         return self
 
     def missing(self) -> tuple[str, ...]:
@@ -280,14 +305,19 @@ class Dossier(Written):
             return "expired"
         return "valid"
 
-    def facts(self, as_of: date, damaged: tuple[str, ...] = ()) -> dict[str, str | int | None]:
-        """Return what a policy may ask about the source."""
+    def facts(self, as_of: date, damaged: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return what a policy may ask about the source, and what its documents are judged by."""
+        status, listed = self.status(as_of, damaged), self.consents
+        consents = {"file": listed.file, "sha256": listed.sha256, "day": as_of.isoformat()} if listed else None
         return {
             "source_id": self.source_id,
             "kind": self.kind,
             "agent": self.collector.agent,
             "basis": self.legal_basis,
-            "status": self.status(as_of, damaged),
+            "status": status,
+            "consents": consents,
+            # A statement whose paper is gone, or of a dossier that does not hold, is none.
+            "material": self.material.kind if self.material and status == "valid" else None,
             "licence": self.licence,
             "priority": self.priority,
             "data_class": self.data_class,

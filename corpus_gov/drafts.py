@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from corpus_gov import shards
+from corpus_gov.barring import OPEN, Bar
 from corpus_gov.errors import IntegrityError
 from corpus_gov.extract import FIELD_EXTRACTOR, Extracted, extract
 from corpus_gov.schemas import DOCUMENTS
@@ -53,7 +54,7 @@ class Draft:
     """The entries of one shard so far."""
 
     piece: Piece
-    suppressed: frozenset[str]
+    bar: Bar = OPEN
     entries: list[Entry] = field(default_factory=list)
     size: int = 0
     seen: dict[str, "_Seen"] = field(default_factory=dict)
@@ -80,9 +81,10 @@ class Draft:
         if record.outcome != "document" or digest is None:
             return _entry(record, digest)
         identity = shards.doc_id(self.piece.source_id, record.uri, digest, record.part)
-        if identity in self.suppressed:
-            # The URI may be what the person asked to have erased.
-            return _entry(replace(record, outcome="suppressed", uri=None), digest, identity)
+        if identity in self.bar.barred.ids:
+            return _suppressed(record, identity)
+        if self.bar.record(record.uri, digest):
+            return _suppressed(record)
         before = self.seen.get(identity)
         if before and before.reading == _reading(record):
             return _entry(replace(record, outcome="repeat"), digest, identity)
@@ -91,6 +93,8 @@ class Draft:
             return _entry(replace(record, outcome="rejected", reason=found.reject), digest)
         if not found.text.strip():
             return _entry(replace(record, outcome="skipped", reason="no_text"), digest)
+        if self.bar.barred.texts and self.bar.text(sha256(found.text.encode()).hexdigest()):
+            return _suppressed(record)
         if before:
             self._check_same(before, found, record, piece)
             return _entry(replace(record, outcome="repeat"), digest, identity)
@@ -190,6 +194,11 @@ _ADDED: Final = ("payload_digest", "doc_id", "record_file", "file_digest")
 
 def _reading(record: Record) -> tuple[str | None, str | None]:
     return record.media_type, record.charset
+
+
+def _suppressed(record: Record, identity: str | None = None) -> Entry:
+    # The URI may be what the person asked to have erased, and whoever has the bytes could confirm their digest.
+    return _entry(replace(record, outcome="suppressed", uri=None, headers_digest=None), None, identity)
 
 
 def _entry(record: Record, digest: str | None, identity: str | None = None, **rest: Any) -> Entry:

@@ -21,7 +21,7 @@ def find(
     verdicts: str,
     overrides: str,
     as_of: date,
-    run_key: str,
+    unverified: list[int] | None = None,
 ) -> tuple[str, ...]:
     """Elect representatives among the judged documents that have relatives, a range of clusters a task.
 
@@ -34,7 +34,8 @@ def find(
         verdicts: name of what judge_sources gave.
         overrides: name of policy.OVERRIDES.
         as_of: date of the run.
-        run_key: part of the names.
+        unverified: given by whoever only wants to know what would be elected: how many comparisons with representatives
+            are missing is added to it, and none is made.
 
     Returns:
         Names of policy.DUPLICATES, each with a part for every shard, in their order.
@@ -43,17 +44,19 @@ def find(
         return ()
     context, store, relations = workspace.context(), workspace.store, grouping.relations(clusters, shards)
     asked_ranges = records.power_of_two(sum(shard.documents for shard in shards), grouping.ASKED_A_RANGE)
-    members, suppressed = tuple(done.names[1] for done in judged), workspace.suppressed()
+    members, suppressed = tuple(done.names[1] for done in judged), workspace.suppressed(as_of)
     standing = engine.map("decide", stand_range, [
         StandTask(
-            context, members, copies, number, verdicts, overrides, suppressed, as_of, run_key, asked_ranges
+            context, members, copies, number, verdicts, overrides, suppressed, as_of, asked_ranges
         )
         for number, copies in enumerate(relations.copies)
     ])  # fmt: skip
     asked = [one.asked for one in standing if one.pairs]
     preset = preset_of(context)
     compared: tuple[str, ...] = ()
-    if preset and asked:
+    if unverified is not None:
+        unverified.append(sum(one.pairs for one in standing))
+    elif preset and asked:
         ranges = [None] * asked_ranges
         compared = grouping.verified(context, engine, shards, asked, ranges, preset, len(relations.copies))
     electing = [

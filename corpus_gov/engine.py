@@ -409,11 +409,15 @@ def split_by_range(table: "pa.Table", key: str, ranges: int) -> "list[pa.Table]"
         key: name of the column.
         ranges: number of equal ranges of the key space.
     """
-    import numpy as np  # noqa: PLC0415
-
     table = table.combine_chunks()
     order = dict.fromkeys([key, *(name for name in ("doc_id",) if name in table.column_names)])
-    table = table.sort_by([(name, "ascending") for name in order])
+    return cut_by_range(table.sort_by([(name, "ascending") for name in order]), key, ranges)
+
+
+def cut_by_range(table: "pa.Table", key: str, ranges: int) -> "list[pa.Table]":
+    """Cut a table that ascends by `key` as `split_by_range` does; nothing is copied."""
+    import numpy as np  # noqa: PLC0415
+
     numbers = _heads(table[key]) * np.uint64(ranges) >> np.uint64(32)
     bounds = np.searchsorted(numbers, np.arange(ranges + 1))
     return [table.slice(int(a), int(b - a)) for a, b in pairwise(bounds)]

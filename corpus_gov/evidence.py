@@ -6,6 +6,7 @@ footer), and what is about a picture or another site does not speak for the page
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -29,9 +30,9 @@ class Where(NamedTuple):
     """A place and what a statement there is about."""
 
     place: str
-    """header, head, json, field, file, body, footer."""
+    """header, head, json, field, file, body, footer; dossier."""
     scope: str
-    """page; site, what every page of it says; part, a picture or something else on it."""
+    """page; site, what every page of it says; part, a picture or something else on it; source, all of it."""
     confidence: float
     """From 0 to 1: of two statements the surer one names the licence."""
 
@@ -40,6 +41,7 @@ HEADER: Final = Where("header", "page", 0.98)
 HEAD: Final = Where("head", "page", 0.9)
 BODY: Final = Where("body", "page", 0.8)
 PART: Final = Where("body", "part", 0.3)
+DOSSIER: Final = Where("dossier", "source", 0.5)
 _NOTICE: Final = Where("body", "page", 0.7)
 _NOTICE_FOOTER: Final = Where("footer", "site", 0.65)
 
@@ -54,6 +56,7 @@ _MARKUP: Final = {
     ("field", ""): Where("field", "page", 0.95),
     ("front_matter", ""): Where("file", "page", 0.95),
     ("feed", ""): Where("file", "page", 0.85),
+    ("feed", "part"): PART,
     ("a", "license"): Where("body", "page", 0.85),
     ("a", "footer/license"): Where("footer", "site", 0.75),
     ("a", "footer"): Where("footer", "site", 0.7),
@@ -82,6 +85,7 @@ def in_text(text: str, start: int, end: int) -> Where:
     return PART if _PICTURE.search(before) or _PICTURE.search(after) else BODY
 
 
+@lru_cache(maxsize=4096)
 def note(licence: str | None, where: Where) -> str:
     """Write what a finding adds: licence id or "-", place and scope."""
     # Expressions have spaces in them; no SPDX id has an underscore.

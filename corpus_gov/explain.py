@@ -10,13 +10,17 @@ from corpus_gov.described import SOURCES, described
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.facts import MADE_OF
 from corpus_gov.published import statement_of
+from corpus_gov.rights import USES
 from corpus_gov.schemas import SCALE
-from corpus_gov.stages import Shard, read_shard
+from corpus_gov.stages import Shard, read_shard, shard_id
 from corpus_gov.store import Store
 from corpus_gov.workspace import Release
 
 COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz")
 """Ends of the names of JSONL files whose records are counted in the decompressed stream."""
+
+
+_RIGHTS: Final = ("state", "basis", "licence", "conflict")
 
 
 def explain(release: Release, doc_id: str) -> dict[str, Any]:
@@ -28,21 +32,30 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
 
     Returns:
         manifest (the row), captures (file, offset, length of every record that held it), source (dossier),
-        findings (masked), clauses (each clause of the policy with the values it looked at, whether it fired, and
-        its thresholds: crossed, near within a tenth, clear or unknown), optouts (what host and page said of re-use),
-        edits (what the cleaned text changed), chain (capture, document, clean document, with the digests between them),
-        relatives (its duplicate cluster), edges (verified relations of its text to others: kind, similarity, the
-        other document and which way it goes). No text of the document, and no personal value.
+        findings (masked), rights (state, licence, basis, conflict; what the matrix of uses says of train, redistribute
+        and commercial; consent, one of consents.STATES; evidence and notices), clauses (each clause of the policy with
+        the values it looked at, whether it fired, and its thresholds: crossed, near within a tenth, clear or unknown),
+        optouts (what host and page said of re-use), edits (what the cleaned text changed), chain (capture, document,
+        clean document, with the digests between them), relatives (its duplicate cluster), edges (verified relations of
+        its text to others: kind, similarity, the other document and which way it goes). No text of the document, and
+        no personal value.
 
     Raises:
-        ConfigError: no such document, or more than one.
+        ConfigError: no such document, more than one, or it was erased.
         IntegrityError: a file is not what was written, or the row names a shard that no batch does.
     """
     run = release.run
     row = _row(release, doc_id)
+    if row["text_digest"] is None:
+        why = row["reasons"][0]
+        raise ConfigError(
+            f"{release.name}: document {row['doc_id']} was erased ({why['code']}; {why['legal'] or 'no basis said'}), "
+            "expected one that is still held; nothing is kept of it but that row"
+        )
     home, others = _shards(release, run, row)
     store = release.workspace.store
     findings = _measured(store, run, home, "findings", row["doc_id"])
+    signals, made_of = _measured(store, run, home, "signals", row["doc_id"]), _made_of(store, run, row, home)
     dossier = release.workspace.dossiers.get(row["source_id"])
     captures = [
         capture
@@ -56,7 +69,8 @@ def explain(release: Release, doc_id: str) -> dict[str, Any]:
         "captures": captures,
         "chain": holdings.chain(row, captures, home, release.name, statement_of(store, release.name)),
         "findings": [finding for found in findings.values() for finding in found],
-        "clauses": _clauses(run, row, _measured(store, run, home, "signals", row["doc_id"]), _made_of(store, run, row)),
+        "rights": (rights := _rights(store, run, home, row)),
+        "clauses": _clauses(run, row, signals, made_of, rights),
         "optouts": _statements(store, run, home, row["doc_id"]),
         "edits": _edits(run, row, [finding for found in findings.values() for finding in found]),
         "relatives": _relatives(release, row),
@@ -101,7 +115,8 @@ def _shards(release: Release, run: Mapping[str, Any], row: Mapping[str, Any]) ->
     """
     known = set(run["shards"])
     mine = [s for s in release.workspace.shards() if s.source_id == row["source_id"] and s.ref in known]
-    home = [shard for shard in mine if shard.ref == row["shard"]]
+    # An erasure of others writes the shard anew; the row says how it was called when the release was made.
+    home = [shard for shard in mine if shard.shard_id == shard_id(row["shard"])]
     if not home:
         raise IntegrityError(
             f"{release.name}: the row of {row['doc_id']} names shard {row['shard']!r}, which no batch of source "
@@ -128,6 +143,7 @@ def _clauses(
     row: Mapping[str, Any],
     signals: Mapping[str, list[dict[str, Any]]],
     made_of: Mapping[str, Any],
+    rights: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Evaluate nothing again: show each clause with the recorded values it reads, and whether it spoke."""
     spoke = {reason["code"].split(":")[0] for reason in row["reasons"]}
@@ -135,7 +151,7 @@ def _clauses(
     for family, rows in signals.items():
         for measured in rows:
             values |= {f"{family}.{name}": _scaled(family, name, value) for name, value in measured.items()}
-    values |= {f"rights.{key}": row[f"rights_{key}"] for key in ("state", "basis", "licence", "conflict")}
+    values |= {f"rights.{key}": rights[key] for key in (*_RIGHTS, *USES)} | {"consent.state": rights["consent"]}
     values |= made_of
     values |= {"optout.state": row["optout_state"], "aigc.state": row["aigc_state"]}
     values |= {"n_chars": values.get("quality.n_chars")}
@@ -158,6 +174,18 @@ def _clauses(
     ]
 
 
+def _rights(store: Store, run: Mapping[str, Any], shard: Shard, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was found of rights; uses and consent are null where the run did not write them down."""
+    found: dict[str, Any] = {}
+    if (name := run["artefacts"].get(shard.ref, {}).get("judged")) and artefacts.ready(store, name):
+        judged = artefacts.get_stream(store, name)
+        mine = judged.filter(pc.equal(judged["doc_id"], row["doc_id"]))
+        found = next(iter(mine.select([*(f"rights_{use}" for use in USES), "consent_state"]).to_pylist()), {})
+    rights = {name: row[f"rights_{name}"] for name in (*_RIGHTS, "evidence", "notices")}
+    rights |= {name: found.get(f"rights_{name}") for name in USES}
+    return rights | {"consent": found.get("consent_state")}
+
+
 def _meaning(column: str) -> dict[str, Any]:
     """Say what a signal is, and in what unit; nothing of other facts."""
     family, _, name = column.partition(".")
@@ -167,9 +195,9 @@ def _meaning(column: str) -> dict[str, Any]:
     return {"unit": found.unit, "description": found.description, "source": found.source}
 
 
-def _made_of(store: Store, run: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _made_of(store: Store, run: Mapping[str, Any], row: Mapping[str, Any], shard: Shard) -> dict[str, Any]:
     """Return of which documents it is made, as a policy reads it."""
-    name = run["artefacts"].get(row["shard"], {}).get("told")
+    name = run["artefacts"].get(shard.ref, {}).get("told")
     if name is None:
         return {}
     found = _rows(artefacts.read(store, name), doc_id=row["doc_id"]) or [{}]
@@ -288,6 +316,9 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
         f"  rights     {row['rights_state']}, licence {row['rights_licence'] or '-'}, "
         f"basis {row['rights_basis'] or '-'}; opt-out {row['optout_state']}; AI label {row['aigc_state']}"
     )
+    rights = facts["rights"]
+    uses = ", ".join(f"{name} {rights[name] or 'not recorded'}" for name in USES)
+    yield f"  uses       {uses}; consent {rights['consent'] or 'not recorded'}"
     yield from holdings.evidence_lines(row)
     yield f"  screened   {', '.join(pack.split(':')[0] for pack in row['screened'])}"
     yield f"  decided    by {row['actor']} under policy {row['policy_digest'][:16]}…"

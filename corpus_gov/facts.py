@@ -68,6 +68,7 @@ def facts(
     packs: Sequence[RulePack],
     made_of: pa.Table | None = None,
     matrix: Sequence[Terms] = (),
+    consents: pa.Array | None = None,
 ) -> pa.Table:
     """Join what is known of the documents of one source.
 
@@ -86,11 +87,13 @@ def facts(
         made_of: doc_id and the columns of MADE_OF; a document without a row is made of no other. None where nobody
             looked.
         matrix: what each licence allows, as the policy says.
+        consents: of consents.states, n rows; None where nobody looked.
 
     Returns:
         n rows, in the order of `documents`: doc_id, source_id, fetched_at, n_chars, document, source, rights {state,
-        basis, licence, conflict, train, redistribute, commercial}, ip_risk, optout {state, digest}, contained {share,
-        within}, spun {share, of}, category, screen {failed}, one struct a signal family and rule prefix.
+        basis, licence, conflict, train, redistribute, commercial}, consent {state}, ip_risk, optout {state, digest},
+        contained {share, within}, spun {share, of}, category, screen {failed}, one struct a signal family and rule
+        prefix.
 
     Raises:
         SchemaError: signals or findings do not belong to these documents or rules.
@@ -113,6 +116,9 @@ def facts(
     columns["optout"] = _optouts(optouts, ids, columns["category"])
     columns["aigc"] = _aigc(columns, source, rules)
     columns |= _made_of(made_of, ids)
+    unseen = "not_checked" if source.get("kind") == "user_input" else "not_needed"
+    held = pa.repeat(pa.scalar(unseen), n) if consents is None else consents
+    columns["consent"] = {"state": (pa.field("state", pa.string()), held.cast(pa.string()))}
     columns["rights"], ip_risk = _rights(findings, rows, columns, source, rules, matrix)
     _add_rules(columns, findings["rule"], rows, rules, n)
     given = (
@@ -292,7 +298,7 @@ def _rights(
     A claim of ownership neither permits nor forbids anything: it leaves the state `unknown`.
     """
     n = len(columns["screen"]["failed"][1])
-    found = resolve(findings, rows, n)
+    found = resolve(findings, rows, n, source.get("material"))
     rights = {"state": found.state, "basis": _constant("", source.get("basis"), pa.string(), n)[1]}
     rights |= {"licence": found.licence, "conflict": found.conflict, **uses(found, matrix)}
     screened = any(rule.screen == "licence" for rule in rules)

@@ -1,118 +1,118 @@
-"""The only importer of Great Expectations: expectations on the manifest, between decide and release.
+"""The only importer of Great Expectations: expectations on a draft, between decide and publish.
 
-They look at aggregates, one row for each source, disposition and rights state; never at texts. Great
-Expectations hashes the whole frame at every call, so there is one call, on one small frame.
+They look at tables of counts and a sample without texts (`aggregates`); what must hold stands in `expectations`. Great
+Expectations hashes the whole frame at every call, so there is one call for each table, on a small frame.
+
+A failure stops the release, names what failed, leaves everything where it is, and is written into the ledger.
 """
 
 import contextlib
 import io
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from itertools import groupby
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from corpus_gov import artefacts
+from corpus_gov import acts, aggregates, artefacts, expectations
 from corpus_gov.errors import GateError
+from corpus_gov.expectations import Expectation, Suites
 from corpus_gov.pipeline import Draft
-from corpus_gov.schemas import DISPOSITIONS, RIGHTS_STATES
 from corpus_gov.workspace import Workspace
 
-COLUMNS: Final = (
-    "doc_id", "source_id", "disposition", "rights_state", "optout_state", "reasons", "screened",
-    "representative_id", "released_digest", "leaf_hash",
-)  # fmt: skip
-"""What is read of the manifest."""
+GATE_FAILED: Final = "gate_failed"
+"""A draft that was not released; subject: the results; data: `failed`, ids of expectations, and how many were asked."""
 
-REMOVED_MAX: Final = 0.98
-"""Most of a source that may be removed. Public post-mortems of faulty runs show 97 % and more of whole
-collections gone; a source that deserves it is better refused by its dossier."""
-
-SMALL_SOURCE: Final = 200
-"""Sources with fewer documents are not held to REMOVED_MAX: a share of few says little."""
-
-QUERY: Final = """
-    select source_id, disposition, rights_state, count(*) as documents,
-        count(*) filter (len(reasons) = 0 and disposition <> 'keep') as without_reason,
-        count(*) filter (len(screened) = 0) as not_screened,
-        count(*) filter ((released_digest is not null) <> (disposition in ('keep', 'redact'))) as wrongly_released,
-        count(*) filter (representative_id is not null and disposition <> 'drop') as odd_duplicates,
-        count(*) filter (optout_state = 'denied' and disposition in ('keep', 'redact')) as kept_against_optout,
-        count(distinct doc_id) as distinct_documents
-    from manifest group by all order by all
-"""
-
-SUM: Final = """
-    select source_id, disposition, rights_state,
-        sum(columns(* exclude (source_id, disposition, rights_state)))::bigint
-    from parts group by all order by all
-"""
+SEEN_MOST: Final = 5
+"""Rows that a result names."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One expectation: what it says, whether it held, and the counts that it saw."""
+    """One expectation: what it says, whether it held, and the counts that it saw.
 
-    expectation: str
+    Attributes:
+        id: of the expectation.
+        table: that it is about.
+        kind: its name in Great Expectations.
+        params: what it was told.
+        says: what holds, by language.
+        ok: whether it held.
+        rows: of the table that it looked at.
+        seen: what it found; numbers and names of rows, no text of a document.
+        where: file and line of the expectation.
+    """
+
+    id: str
+    table: str
+    kind: str
+    params: Mapping[str, Any]
+    says: Mapping[str, str]
     ok: bool
+    rows: int
     seen: str
+    where: str
+
+    @property
+    def expectation(self) -> str:
+        """What holds, in English."""
+        return self.says["en"]
 
 
-def aggregates(draft: Draft, workspace: Workspace) -> pa.Table:
-    """Summarise the draft's manifest: a row for each source, disposition and rights state."""
-    connection = duckdb.connect(config={"enable_external_access": "false"})
-    # File by file, then summed: a doc_id lies in one file only, so distinct counts add up too.
-    parts = []
-    for part in draft.manifest:
-        connection.register("manifest", artefacts.get(workspace.store, part.artefact, COLUMNS))
-        parts.append(connection.sql(QUERY).to_arrow_table())
-        connection.unregister("manifest")
-    if not parts:
-        raise GateError("gate: the manifest has no file, expected one at least; ingest something first")
-    connection.register("parts", pa.concat_tables(parts))
-    table: pa.Table = connection.sql(SUM).to_arrow_table()
-    documents: dict[str, int] = {}
-    gone: dict[str, int] = {}
-    for row in table.select(["source_id", "disposition", "documents"]).to_pylist():
-        source, n = row["source_id"], row["documents"]
-        documents[source] = documents.get(source, 0) + n
-        gone[source] = gone.get(source, 0) + (n if row["disposition"] in ("quarantine", "drop") else 0)
-    shares = [
-        gone[source] / documents[source] if documents[source] >= SMALL_SOURCE else 0.0
-        for source in table["source_id"].to_pylist()
-    ]
-    return table.append_column("removed_share", pa.array(shares, pa.float64()))
+def gate(draft: Draft, workspace: Workspace) -> Draft:
+    """Stop the release where an expectation fails: the `gate` of pipeline.run.
+
+    Returns:
+        The draft with the results among the facts of its run; errors as for `check`.
+    """
+    return noted(draft, check(draft, workspace))
 
 
 def check(draft: Draft, workspace: Workspace) -> list[Result]:
-    """Validate the draft's manifest against every expectation.
+    """Validate a draft against every expectation, shipped and of the workspace.
 
     Returns:
         The results, all of which hold.
 
     Raises:
-        GateError: names the expectations that failed; nothing was released.
+        ConfigError: a suite is malformed; nothing was released.
+        GateError: names the expectations that failed; nothing was released, the results lie under gates/ and the
+            ledger names them.
     """
-    results = validate(aggregates(draft, workspace))
-    failed = [f"{result.expectation} (found {result.seen})" for result in results if not result.ok]
+    suites = expectations.load(workspace.store)
+    tables = aggregates.built(draft, workspace, dict.fromkeys(one.table for one in suites.expectations))
+    results = validate(suites, tables)
+    failed = [result for result in results if not result.ok]
     if failed:
+        file = _write_down(draft, workspace, suites, results)
+        named = "; ".join(f"{one.id}: {one.expectation} (found {one.seen})" for one in failed)
         raise GateError(
-            f"gate: {len(failed)} of {len(results)} expectations on the manifest failed: {'; '.join(failed)}; "
-            "nothing was released: look at the policy and the inputs, then run again"
+            f"gate: {len(failed)} of {len(results)} expectations failed: {named}; nothing was released: look at "
+            f"{file}, the policy and the inputs, then run again"
         )
     return results
 
 
-def gate(draft: Draft, workspace: Workspace) -> None:
-    """Stop the release where an expectation fails: the `gate` of pipeline.run."""
-    check(draft, workspace)
+def noted(draft: Draft, results: Sequence[Result]) -> Draft:
+    """Return the draft with the results among the facts of its run, which the release's statement covers."""
+    return replace(draft, run={**draft.run, "gate": [asdict(one) for one in results]})
 
 
-def validate(table: pa.Table) -> list[Result]:
-    """Run the suite in one call of Great Expectations."""
+def validate(suites: Suites, tables: Mapping[str, pa.Table]) -> list[Result]:
+    """Ask Great Expectations, once for each table and choice of rows.
+
+    Args:
+        suites: what must hold.
+        tables: of `aggregates`, those that the suites name.
+
+    Returns:
+        A result for each expectation, in the order of the suites.
+    """
     # It shows progress bars and would note the call for its vendor: neither belongs in a nightly run.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with contextlib.redirect_stderr(io.StringIO()):
@@ -121,54 +121,105 @@ def validate(table: pa.Table) -> list[Result]:
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        suite = gx.ExpectationSuite(name="release", expectations=_expectations(gx.expectations))
-        frame = table.to_pandas()
-        batch = (
-            context.data_sources.add_pandas("draft")
-            .add_dataframe_asset("manifest")
-            .add_batch_definition_whole_dataframe("aggregates")
-            .get_batch(batch_parameters={"dataframe": frame})
-        )
-        found = batch.validate(suite, result_format="BASIC")
-    return [_result(one) for one in found.results]
+        source = context.data_sources.add_pandas("draft")
+        found: dict[str, Result] = {}
+        order = sorted(suites.expectations, key=_rows_of)
+        for number, (_, group) in enumerate(groupby(order, key=_rows_of)):
+            asked = list(group)
+            table = _chosen(tables[asked[0].table], asked[0].only)
+            if not table.num_rows and (asked[0].only or asked[0].table == "manifest"):
+                # Anything holds of no row: who names rows means that they are there.
+                found |= {one.id: _result(one, 0, ok=False, seen="no such row") for one in asked}
+                continue
+            asset = source.add_dataframe_asset(f"{asked[0].table}.{number}")
+            definition = asset.add_batch_definition_whole_dataframe("all")
+            batch = definition.get_batch(batch_parameters={"dataframe": table.to_pandas()})
+            suite = gx.ExpectationSuite(name=f"release.{number}", expectations=[_asked(gx, one) for one in asked])
+            names = list(aggregates.NAMED_BY[asked[0].table])
+            said = batch.validate(
+                suite, result_format={"result_format": "SUMMARY", "unexpected_index_column_names": names}
+            )
+            by_id = {str(one.expectation_config.meta["id"]): one for one in said.results}
+            # What it does not answer has not held.
+            found |= {one.id: _told(one, table.num_rows, by_id.get(one.id)) for one in asked}
+    return [found[one.id] for one in suites.expectations]
 
 
-def _expectations(known: Any) -> Sequence[Any]:
-    """List what must hold; `notes` is what a person reads when it does not."""
-    never = {
-        "without_reason": "every document that is not kept as it is has a reason",
-        "not_screened": "every document was screened",
-        "wrongly_released": "exactly the kept and redacted documents have a released digest",
-        "odd_duplicates": "only dropped documents have a representative",
-        "kept_against_optout": "nothing is kept against an opt-out",
+def _rows_of(one: Expectation) -> tuple[str, str]:
+    return one.table, repr(sorted(one.only.items()))
+
+
+def _chosen(table: pa.Table, only: Mapping[str, Sequence[Any]]) -> pa.Table:
+    for column, values in only.items():
+        table = table.filter(pc.is_in(table[column], pa.array(values, table[column].type)))
+    return table
+
+
+def _asked(gx: Any, one: Expectation) -> Any:
+    kind = getattr(gx.expectations, "".join(word.capitalize() for word in one.kind.split("_")))
+    return kind(**one.params, meta={"id": one.id})
+
+
+def _result(one: Expectation, rows: int, *, ok: bool, seen: str) -> Result:
+    params = {**one.params, **({"only": {name: list(values) for name, values in one.only.items()}} if one.only else {})}
+    return Result(one.id, one.table, one.kind, params, one.says, ok, rows, seen, one.where)
+
+
+def _told(one: Expectation, rows: int, answer: Any) -> Result:
+    if answer is None:
+        return _result(one, rows, ok=False, seen="no answer")
+    if _raised(answer.exception_info):
+        return _result(one, rows, ok=False, seen="an exception inside the expectation")
+    return _result(one, rows, ok=bool(answer.success), seen=_seen(answer.result, ok=bool(answer.success)))
+
+
+def _raised(info: Any) -> bool:
+    """Say whether an exception was raised; it is told of the expectation, or of each of its metrics."""
+    if not isinstance(info, Mapping):
+        return False
+    return bool(info.get("raised_exception")) or any(_raised(value) for value in info.values())
+
+
+def _seen(result: Mapping[str, Any], *, ok: bool) -> str:
+    """Say what was found: of failed rows which, of the others how many."""
+    if "observed_value" in result:
+        missing = result.get("partial_missing_list")
+        return f"{_plain(result['observed_value'])}" + (f", without {_plain(missing)}" if missing else "")
+    if ok:
+        return f"{result.get('element_count', 0)} rows"
+    listed = result.get("partial_unexpected_index_list") or result.get("partial_unexpected_list") or ()
+    rows = "; ".join(_row(one) for one in listed[:SEEN_MOST])
+    return f"{result.get('unexpected_count', 0)} of {result.get('element_count', 0)} rows: {rows:.400}"
+
+
+def _row(row: Any) -> str:
+    if not isinstance(row, Mapping):
+        return str(_plain(row))
+    return ", ".join(f"{name} {_plain(value)}" for name, value in row.items())
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's scalars into Python's, which read as numbers."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(one) for one in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _write_down(draft: Draft, workspace: Workspace, suites: Suites, results: Sequence[Result]) -> str:
+    """Store the results of a failed gate, and name them in the ledger."""
+    body = {
+        "run_key": draft.run_key,
+        "as_of": draft.as_of.isoformat(),
+        "root": draft.root,
+        "suites": dict(suites.files),
+        "results": [asdict(one) for one in results],
     }
-    return [
-        known.ExpectTableRowCountToBeBetween(min_value=1, notes="the manifest is not empty"),
-        known.ExpectColumnValuesToBeInSet(
-            column="disposition", value_set=list(DISPOSITIONS), notes="every disposition is known"
-        ),
-        known.ExpectColumnValuesToBeInSet(
-            column="rights_state", value_set=list(RIGHTS_STATES), notes="every rights state is known"
-        ),
-        *(
-            known.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=0, notes=note)
-            for name, note in never.items()
-        ),
-        known.ExpectColumnPairValuesToBeEqual(
-            column_A="documents", column_B="distinct_documents", notes="no doc_id stands in two rows"
-        ),
-        known.ExpectColumnValuesToBeBetween(
-            column="removed_share",
-            min_value=0,
-            max_value=REMOVED_MAX,
-            notes=f"no source of {SMALL_SOURCE} documents or more loses over {REMOVED_MAX:.0%}",
-        ),
-    ]
-
-
-def _result(one: Any) -> Result:
-    expectation = one.expectation_config
-    seen = one.result.get("partial_unexpected_list") or one.result.get("observed_value")
-    if one.exception_info and one.exception_info.get("raised_exception"):
-        return Result(str(expectation.notes), ok=False, seen="an exception inside the expectation")
-    return Result(str(expectation.notes), bool(one.success), repr(seen)[:200])
+    data = artefacts.canonical(body)
+    digest = sha256(data).hexdigest()
+    name = f"gates/{digest[:32]}.json"
+    workspace.store.put(name, data)
+    failed = [one.id for one in results if not one.ok]
+    acts.record(
+        workspace, GATE_FAILED, {name: digest}, {"failed": failed, "asked": len(results), "run_key": draft.run_key}
+    )
+    return name

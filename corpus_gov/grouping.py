@@ -97,10 +97,7 @@ def relate(context: Context, engine: Engine, shards: Sequence[Shard], rebuilt: l
     if not shards:
         return None
     store, preset = context.store(), preset_of(context)
-    names = [artefact_names(context, shard) for shard in shards]
-    keys = {kind: [one[kind] for one in names] for kind in ("keys.exact", *(KINDS if preset else ()))}
-    made_from = {kind: sorted(of_kind) for kind, of_kind in keys.items()}
-    key = artefacts.digest_of([made_from, versions(context), [shard.ref for shard in shards]])
+    keys, key = _keys(context, shards), key_of(context, shards)
     found = relations(key, shards)
     state = {one: artefacts.ready(store, one) for one in (*found.edges, *found.clusters, *found.copies, *found.told)}
     if rebuilt is not None:
@@ -113,6 +110,18 @@ def relate(context: Context, engine: Engine, shards: Sequence[Shard], rebuilt: l
     # Whether or not this run wrote them: a killed one may have left some beside tables that were whole.
     sweep(store)
     return key
+
+
+def key_of(context: Context, shards: Sequence[Shard]) -> str:
+    """Name the relations of these shards: what `relate` returns where there are any."""
+    made_from = {kind: sorted(of_kind) for kind, of_kind in _keys(context, shards).items()}
+    return artefacts.digest_of([made_from, versions(context), [shard.ref for shard in shards]])
+
+
+def _keys(context: Context, shards: Sequence[Shard]) -> dict[str, list[str]]:
+    names = [artefact_names(context, shard) for shard in shards]
+    kinds = ("keys.exact", *(KINDS if preset_of(context) else ()))
+    return {kind: [one[kind] for one in names] for kind in kinds}
 
 
 def link_ranges(shards: Sequence[Shard]) -> int:

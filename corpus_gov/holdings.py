@@ -28,6 +28,9 @@ HELD: Final = (
 )  # fmt: skip
 """What `whose` says of each document."""
 
+REFERENCES: Final = ("consent", "delivery")
+"""Kinds of reference that a document is found by: to a record of consent, and to the row of a delivery."""
+
 COUNTED: Final = ("disposition", "rights_state", "optout_state")
 
 _HOST: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}|localhost|[0-9.]+|\[[0-9a-f:]+\]")
@@ -74,7 +77,9 @@ def chain(
         }
     )
     if row["released_digest"]:
-        name = place(released_in, f"clean/{shard.source_id}/{shard.ref}.parquet")
+        # An erasure of others gives shard and file other names; what they share is the shard's id.
+        named = place(released_in, f"clean/{shard.source_id}/{shard.shard_id}.")
+        name = next((file for file in files if file.startswith(named)), f"{named}{shard.generation}.parquet")
         steps.append(
             {
                 "step": "clean document",
@@ -89,16 +94,19 @@ def chain(
     return steps
 
 
-def whose(workspace: "Workspace", name: str, releases: Sequence[str] | None = None) -> dict[str, Any]:
-    """List everything that is held from a host or an address, release by release.
+def whose(
+    workspace: "Workspace", name: str, releases: Sequence[str] | None = None, *, kind: str | None = None
+) -> dict[str, Any]:
+    """List everything that is held from a host or an address, or under a reference, release by release.
 
-    A host stands for all below it: example.com is news.example.com too. An address is found by its keyed digest, and
-    so also where the manifest shows it redacted.
+    A host stands for all below it: example.com is news.example.com too. An address or a reference to a consent is
+    found by its keyed digest, and so also where the manifest shows it redacted.
 
     Args:
         workspace: where to look.
-        name: host, or URL that begins with a scheme.
+        name: host, or URL that begins with a scheme; or a reference.
         releases: which; all by default.
+        kind: one of REFERENCES where `name` is a reference, which then is in no answer and no message.
 
     Returns:
         asked, releases (each with documents of HELD, oldest capture first, and counts by COUNTED), held (different
@@ -107,19 +115,30 @@ def whose(workspace: "Workspace", name: str, releases: Sequence[str] | None = No
     Raises:
         ConfigError: this is no host or URL, or there is no such release.
     """
-    host, url = _asked(name)
+    host, url = _asked(name) if kind is None else ("", None)
     known = workspace.releases()
     if not known or set(releases or ()) - set(known):
         raise ConfigError(f"{workspace.url}: found releases {known!r}, expected those asked for; name one of these")
-    ids = None if url else _of_host(workspace, host)
-    answers = [_answer(workspace, one, url, ids) for one in releases or known]
+    column, values = _wanted(workspace, name, kind, host, url)
+    answers = [_answer(workspace, one, column, values) for one in releases or known]
     documents = {row["doc_id"] for answer in answers for row in answer["documents"]}
     return {
-        "asked": name,
+        "asked": name if kind is None else f"a reference ({kind})",
         "held": len(documents),
         "released": sum(row["released_digest"] is not None for row in answers[-1]["documents"]),
         "releases": answers,
     }
+
+
+def _wanted(workspace: "Workspace", name: str, kind: str | None, host: str, url: str | None) -> tuple[str, pa.Array]:
+    """Return the column of the manifest that tells what was asked for, and the values looked for in it."""
+    if kind == "delivery":
+        return "doc_id", _of_delivery(workspace, name)
+    if kind == "consent":
+        return "consent_hmac", seal.reference_hmacs(pa.array([name]), "consent", workspace.keys().seal)
+    if url:
+        return "uri_hmac", seal.uri_hmacs(pa.array([url], pa.string()), workspace.keys().seal)
+    return "doc_id", _of_host(workspace, host)
 
 
 def lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -175,13 +194,21 @@ def _of_host(workspace: "Workspace", host: str) -> pa.Array:
     return pa.concat_arrays(found)
 
 
-def _answer(workspace: "Workspace", release: str, url: str | None, ids: pa.Array | None) -> dict[str, Any]:
+def _of_delivery(workspace: "Workspace", reference: str) -> pa.Array:
+    """Return the documents of a row of a delivery."""
+    found = [pa.array([], pa.string())]
+    for shard in workspace.shards():
+        table = artefacts.decode(read_shard(workspace.store, shard, "documents"), ["doc_id", "delivery_ref"])
+        found.append(table["doc_id"].filter(pc.equal(table["delivery_ref"], reference)).combine_chunks())
+    return pa.concat_arrays(found)
+
+
+def _answer(workspace: "Workspace", release: str, column: str, values: pa.Array) -> dict[str, Any]:
     names = [name for name in statement_of(workspace.store, release) if name.startswith(place(release, "manifest/"))]
-    digest = seal.uri_hmacs(pa.array([url], pa.string()), workspace.keys().seal)[0].as_py()
     rows: list[dict[str, Any]] = []
     for name in sorted(names):
-        table = artefacts.decode(workspace.store.read(name), [*HELD, "uri_hmac"])
-        mine = pc.equal(table["uri_hmac"], digest) if ids is None else pc.is_in(table["doc_id"], value_set=ids)
+        table = artefacts.decode(workspace.store.read(name), list(dict.fromkeys([*HELD, column])))
+        mine = pc.is_in(table[column], value_set=values)
         rows += table.filter(pc.fill_null(mine, False)).select(list(HELD)).to_pylist()  # noqa: FBT003
     rows.sort(key=lambda row: (str(row["fetched_at"] or ""), row["doc_id"]))
     counts = {column: dict(sorted(Counter(row[column] for row in rows).items())) for column in COUNTED}

@@ -13,20 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import shards
+from corpus_gov.barring import OPEN, Bar
 from corpus_gov.drafts import Draft, extractor_of
 from corpus_gov.errors import IntegrityError
-from corpus_gov.pieces import REFUSED, suffix_of
+from corpus_gov.kernels.digests import sha256_hex
+from corpus_gov.pieces import REFUSED, UNSUPPORTED, suffix_of
 from corpus_gov.shards import Shard, doc_ids, shard_id
-from corpus_gov.sources import Piece, Record, files, jsonfile, jsonl, parquet, warc, zips
+from corpus_gov.sources import Piece, Record, carriers, files, jsonfile, jsonl, parquet, warc, zips
 from corpus_gov.sources.frames import Buffer, mapped
 from corpus_gov.sources.revisits import Originals, Place
 
 COPY_BYTES: Final = 1 << 20
 
 
-def read(
-    piece: Piece, *, shard_rows: int, shard_bytes: int, suppressed: frozenset[str] = frozenset()
-) -> Iterator[Shard]:
+def read(piece: Piece, *, shard_rows: int, shard_bytes: int, bar: Bar = OPEN) -> Iterator[Shard]:
     """Read a piece.
 
     A record whose bytes and URI came before in the shard is a repeat and gives no second document.
@@ -35,7 +35,7 @@ def read(
         piece: of `pieces.pieces` or `pieces.bundles`.
         shard_rows: captures a shard holds at most.
         shard_bytes: bytes of text a shard holds at most; a longer document is a shard of its own.
-        suppressed: doc_ids that must not come back: their captures say so, and hold neither text nor URI.
+        bar: what must not come back: its captures say so, and hold neither text, URI nor a digest of what they were.
 
     Returns:
         At least one shard; the same bytes and parameters give the same shards. A file that cannot be read is
@@ -45,24 +45,24 @@ def read(
         IntegrityError: one doc_id came with two texts, or captures and documents do not balance (a bug).
     """
     if piece.format == "parquet":
-        yield from _read_columns(piece, shard_rows, shard_bytes, suppressed)
+        yield from _read_columns(piece, shard_rows, shard_bytes, bar)
         return
-    drafts = _drafts(piece, shard_rows, shard_bytes, suppressed)
+    drafts = _drafts(piece, shard_rows, shard_bytes, bar)
     for sequence, draft in enumerate(drafts):
         yield draft.finish(shard_id(piece, shard_rows, shard_bytes, sequence))
 
 
-def _read_columns(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozenset[str]) -> Iterator[Shard]:
+def _read_columns(piece: Piece, shard_rows: int, shard_bytes: int, bar: Bar) -> Iterator[Shard]:
     try:
         with _on_disk(piece) as path:
             counted = _Rows(parquet.rows(replace(piece, path=path)))
             cuts = _cut_rows(iter(counted), shard_rows, shard_bytes)
             for sequence, rows in enumerate(cuts):
-                yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, sequence), rows, suppressed)
+                yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, sequence), rows, bar)
             expected = parquet.row_count(path, piece.first, piece.count)
     except _MemberError as error:
         rows = pa.Table.from_batches([parquet.lost(0, 0, "rejected", str(error))])
-        yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, 0), rows, suppressed)
+        yield _from_rows(piece, shard_id(piece, shard_rows, shard_bytes, 0), rows, bar)
         return
     if expected is not None and not counted.odd and counted.rows != expected:
         raise IntegrityError(
@@ -85,16 +85,16 @@ class _Rows:
             yield batch
 
 
-def _drafts(piece: Piece, shard_rows: int, shard_bytes: int, suppressed: frozenset[str]) -> Iterator[Draft]:
-    draft = Draft(piece, suppressed)
+def _drafts(piece: Piece, shard_rows: int, shard_bytes: int, bar: Bar) -> Iterator[Draft]:
+    draft = Draft(piece, bar)
     for origin, record in _all_records(piece):
         if len(draft.entries) >= shard_rows:
             yield draft
-            draft = Draft(piece, suppressed)
+            draft = Draft(piece, bar)
         entry = draft.judge(record, origin)
         if entry.size and draft.size and draft.size + entry.size > shard_bytes:
             yield draft
-            draft = Draft(piece, suppressed)
+            draft = Draft(piece, bar)
         draft.add(entry)
     yield draft
 
@@ -126,6 +126,8 @@ def _parsed(piece: Piece) -> Iterator[Record]:
     if piece.format.startswith(REFUSED):
         reason = piece.format.removeprefix(REFUSED)
         outcome = "skipped" if reason == "temporary_name" else "rejected"
+        if reason == UNSUPPORTED:
+            reason = _labelled(piece)
         yield Record(0, piece.size if piece.member is not None else 0, "unknown", outcome, reason)
     elif piece.format == "warc":
         with _on_disk(piece) as path, mapped(path) as data:
@@ -134,7 +136,17 @@ def _parsed(piece: Piece) -> Iterator[Record]:
         with _opened(piece) as file:
             yield from _streamed(piece, file)
     elif piece.format != "zip":
-        yield Record(0, piece.size, "unknown", "rejected", "unsupported_format")
+        yield Record(0, piece.size, "unknown", "rejected", _labelled(piece))
+
+
+def _labelled(piece: Piece) -> str:
+    """Return why a file of a format that is not read is rejected: with the label of AI-generated content in it."""
+    try:
+        with _opened(piece) as file:
+            return carriers.reason(carriers.head(file), UNSUPPORTED)
+    except _MemberError:
+        # Nothing but a label is looked for: what cannot be had of it changes nothing.
+        return UNSUPPORTED
 
 
 def _originals(piece: Piece, data: Buffer) -> Originals | None:
@@ -216,22 +228,23 @@ def _cut_rows(batches: Iterator[pa.RecordBatch], shard_rows: int, shard_bytes: i
     yield pa.Table.from_batches(kept, parquet.ROWS)
 
 
-def _from_rows(piece: Piece, identity: str, rows: pa.Table, suppressed: frozenset[str]) -> Shard:
+def _from_rows(piece: Piece, identity: str, rows: pa.Table, bar: Bar) -> Shard:
     if rows.num_rows == 0:
         rows = pa.Table.from_batches([parquet.lost(0, 0, "skipped", "empty")])
     rows = rows.combine_chunks()
     column = {name: rows[name].combine_chunks() for name in rows.schema.names}
     ids = doc_ids(piece.source_id, column["uri"], column["payload_digest"], column["part"])
     candidate = pc.equal(column["outcome"], "document")
-    barred = pc.and_(candidate, pc.is_in(ids, value_set=pa.array(sorted(suppressed), pa.string())))
+    texts = sha256_hex(column["text"]) if bar.barred.texts else ids
+    barred = pc.and_(candidate, bar.rows(ids, column["uri"], column["payload_digest"], texts))
     new = pc.and_(pc.and_not(candidate, barred), _first(ids, pc.and_not(candidate, barred)))
     held = pc.if_else(pc.and_not(candidate, barred), pc.if_else(new, "document", "repeat"), column["outcome"])
     outcome = pc.if_else(barred, "suppressed", held)
     captures = column | {
         "record_type": "row",
         "outcome": outcome,
-        "doc_id": pc.if_else(candidate, ids, pa.scalar(None, pa.string())),
-        "uri": pc.if_else(barred, pa.scalar(None, column["uri"].type), column["uri"]),
+        "doc_id": pc.if_else(pc.and_(candidate, bar.known(ids, barred)), ids, pa.scalar(None, pa.string())),
+        **{name: _without(column[name], barred) for name in ("uri", "payload_digest")},
     }
     kept = {name: array.filter(new) for name, array in (column | {"doc_id": ids}).items()}
     n = len(kept["doc_id"])
@@ -239,6 +252,10 @@ def _from_rows(piece: Piece, identity: str, rows: pa.Table, suppressed: frozense
     extractors = pa.array([shapes[shape] for shape in kept["shape"].to_pylist()], pa.string())
     documents = shards.documents(piece.source_id, kept | {"extractor": extractors}, n)
     return shards.bound(identity, shards.captures(piece, captures, rows.num_rows), documents, [])
+
+
+def _without(values: pa.Array, where: pa.Array) -> pa.Array:
+    return pc.if_else(where, pa.scalar(None, values.type), values)
 
 
 def _first(ids: pa.Array, among: pa.Array) -> pa.Array:

@@ -6,15 +6,17 @@ Until a batch is in the ledger its shards count for nothing, so an interrupted i
 import hmac
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from corpus_gov import acts, artefacts, originals, pieces, watch
+from corpus_gov import acts, artefacts, originals, pieces, seal, watch
+from corpus_gov.barring import Barred
 from corpus_gov.config import Dossier
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError
@@ -22,6 +24,7 @@ from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.kernels.repeats import repeats
 from corpus_gov.published import BATCH_INGESTED
+from corpus_gov.relate import suppressed
 from corpus_gov.sources import Piece
 from corpus_gov.stages import Input, Shard, read_shard
 from corpus_gov.stages.reading import (
@@ -92,7 +95,7 @@ def ingest(
                     "least for a source that nothing was read from yet; correct the pattern or take the dossier out"
                 )
             files += [(dossier, one) for one in found.files]
-        tasks = _tasks(workspace, engine, files)
+        tasks = _tasks(workspace, engine, files, datetime.fromtimestamp(now(), UTC).date())
         if not tasks:
             return 0
         done = engine.map("ingest", ingest_piece, tasks)
@@ -124,7 +127,9 @@ def _remove_strays(workspace: Workspace) -> None:
                 store.delete(name)
 
 
-def _tasks(workspace: Workspace, engine: Engine, files: Sequence[tuple[Dossier, watch.Found]]) -> list[IngestTask]:
+def _tasks(
+    workspace: Workspace, engine: Engine, files: Sequence[tuple[Dossier, watch.Found]], as_of: date
+) -> list[IngestTask]:
     """Make a task of each piece that no batch holds yet."""
     readable = [one.path for _, one in files if not one.refused]
     if readable and engine.workers > 1:
@@ -150,12 +155,22 @@ def _tasks(workspace: Workspace, engine: Engine, files: Sequence[tuple[Dossier, 
     return [
         task
         for found in of_source.values()
-        for task in _bundled(workspace, [(referring.get(piece, piece), source) for piece, source in found])
+        for task in _bundled(workspace, [(referring.get(piece, piece), source) for piece, source in found], as_of)
     ]
 
 
-def _bundled(workspace: Workspace, found: Sequence[tuple[Piece, Input]]) -> list[IngestTask]:
-    context, suppressed, limits = workspace.context(), workspace.suppressed(), workspace.settings.ingest
+def _barred(workspace: Workspace, found: Iterable[tuple[Piece, Input]], as_of: date) -> dict[str, Barred]:
+    """Take from the suppression list what concerns the sources that are read."""
+    ids, listed, key = workspace.suppressed(as_of), workspace.suppressions(as_of), workspace.keys().seal
+    sources = {piece.source_id for piece, _ in found}
+    if sources:
+        # Rows of another key would keep nothing out.
+        suppressed.check(listed, seal.key_id(key))
+    return {source: Barred.of(listed, ids, source, key) for source in sorted(sources)}
+
+
+def _bundled(workspace: Workspace, found: Sequence[tuple[Piece, Input]], as_of: date) -> list[IngestTask]:
+    context, limits, barred = workspace.context(), workspace.settings.ingest, _barred(workspace, found, as_of)
     # Pieces are compared by value, and all pieces of one file have its input.
     source = {(piece.record_file, piece.member): one for piece, one in found}
     return [
@@ -165,7 +180,7 @@ def _bundled(workspace: Workspace, found: Sequence[tuple[Piece, Input]]) -> list
             tuple(source[part.record_file, part.member] for part in piece.members or (piece,)),
             limits.shard_rows,
             limits.shard_bytes,
-            suppressed,
+            barred[piece.source_id],
         )
         for piece in pieces.bundles([piece for piece, _ in found], PIECE_BYTES)
     ]

@@ -25,6 +25,8 @@ ENV: Final = "CORPUS_GOV_KEYS"
 SECRET_BYTES: Final = 32
 SIGNING: Final = "signing.key"
 FILES: Final = ("seal.key", "leaf.key", SIGNING)
+LISTS: Final = "lists"
+"""Folder beside those of the workspaces: a sealed list of words has a key of its own, and goes where the list goes."""
 
 _PEM_MAX_BYTES: Final = 4096
 
@@ -126,10 +128,28 @@ def write_signing(file: Path, key: Ed25519PrivateKey) -> None:
     Raises:
         ConfigError: it is there already, or cannot be written.
     """
+    _write_new(file, _pem(key))
+
+
+def write_secret(file: Path, key: bytes) -> None:
+    """Write the key of a list to a new file, as `write_signing` does; SECRET_BYTES."""
+    _write_new(file, key.hex().encode() + b"\n")
+
+
+def read_secret(file: Path) -> bytes:
+    """Read SECRET_BYTES in hex.
+
+    Raises:
+        ConfigError: the file is absent, open to other users, or holds something else.
+    """
+    return _secret(file)
+
+
+def _write_new(file: Path, content: bytes) -> None:
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _put(partial, _pem(key))
+        _put(partial, content)
         # A link is refused where the name is taken; a rename would replace a key.
         file.hardlink_to(partial)
     except OSError as error:

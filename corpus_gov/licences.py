@@ -60,7 +60,35 @@ ALIASES: Final = {
 }
 """Names as people write them, folded by `_fold`, to ids: only names that leave no doubt about the version."""
 
+_VERSION: Final = r",? ?(?:version |v\.? ?|-)?"
+FAMILIES: Final = tuple(
+    (re.compile(f"(?i)(?:the )?(?:{name})(?: licen[cs]e)?"), form)
+    for name, form in (
+        (rf"(?:apache(?: software)?)(?: licen[cs]e)?{_VERSION}([12]\.[01])", "Apache-{}"),
+        (rf"(?:mozilla public licen[cs]e|mpl){_VERSION}([12]\.[01])", "MPL-{}"),
+        (rf"(?:eclipse public licen[cs]e|epl)(?: -)?{_VERSION}([12]\.0)", "EPL-{}"),
+        (rf"(?:european union public licen[cs]e|eupl){_VERSION}(1\.[012])", "EUPL-{}"),
+        (rf"(?:common development and distribution licen[cs]e|cddl){_VERSION}(1\.[01])", "CDDL-{}"),
+        (rf"(?:sil open font licen[cs]e|ofl){_VERSION}(1\.[01])", "OFL-{}"),
+        (rf"artistic licen[cs]e{_VERSION}([12]\.0)", "Artistic-{}"),
+        (rf"academic free licen[cs]e{_VERSION}([123]\.[01])", "AFL-{}"),
+        (r"(?:new|modified|revised|(?:3|three)[- ]clause) bsd|bsd[ -](?:new|(?:3|three)[- ]clause)", "BSD-3-Clause"),
+        (r"(?:simplified|freebsd|(?:2|two)[- ]clause) bsd|bsd[ -](?:simplified|(?:2|two)[- ]clause)", "BSD-2-Clause"),
+        (r"mit|expat", "MIT"),
+        (r"isc", "ISC"),
+    )
+)
+"""Names of licences with their versions as people write them, and the forms of their ids."""
+_GNU: Final = re.compile(
+    r"(?i)(?:the )?(?:gnu[ /])?(?:(lesser |library |affero )?general public licen[cs]e|([la]?)gpl)(?: \([la]?gpl\))?"
+    r"(?: as published by the free software foundation)?[,;:]? ?(?:either )?(?:version |v\.? ?|-)?([123])(?:\.([0-9]))?"
+    r"(?: of the licen[cs]e)?(?:(,? ?(?:or|and) (?:\(at your option\) )?(?:any )?(?:later|newer)(?: versions?)?|\+"
+    r"|-or-later)|-only| only)?(?: licen[cs]e)?"
+)
+"""One of the licences of the GNU project with its version, in the words of its notices or short."""
+
 _SPACE: Final = re.compile(r"[\s,()\"']+")
+_BETWEEN: Final = re.compile(r"[\s*#/]+")
 _CC: Final = re.compile(
     r"(?i)cc[ -]?((?:by|sa|nc|nd|devnations|sampling)(?:[ -](?:nc|nd|sa))*|zero|0)"
     r"(?:[ -]v?([0-9]\.[0-9]))?(?:[ -]([a-z]{2,3}))?"
@@ -88,10 +116,20 @@ def named(text: str) -> Licence | None:
     plain = text.strip().strip("\"'").rstrip(".;,")
     if match := _CC.fullmatch(plain):
         return creative_commons(match[1], match[2], match[3])
-    known = ALIASES.get(_fold(plain), plain)
+    known = ALIASES.get(_fold(plain)) or _of_family(_BETWEEN.sub(" ", plain)) or plain
     if known == "LicenseRef-public-domain":
         return Licence(known, PERMITTED)
     return _parsed(known)
+
+
+def _of_family(text: str) -> str | None:
+    """Name a licence that people write with its version: MPL 2.0, or GNU GPL v2 or later."""
+    if match := _GNU.fullmatch(text):
+        kind = (match[1] or match[2] or "")[:1].upper()
+        later = "or-later" if match[5] else "only"
+        return f"{kind}GPL-{match[3]}.{match[4] or 0}-{later}"
+    found = ((form, name.fullmatch(text)) for name, form in FAMILIES)
+    return next((form.format(*match.groups()) for form, match in found if match), None)
 
 
 @cache
@@ -138,6 +176,7 @@ def _category(tree: Any) -> str | None:
     return None if kind == UNSTATED else PERMITTED if kind in PERMITTING else CONDITIONAL
 
 
+@lru_cache(maxsize=4096)
 def creative_commons(elements: str, number: str | None, port: str | None = None) -> Licence:
     """Name a licence of Creative Commons.
 

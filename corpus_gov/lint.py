@@ -3,21 +3,25 @@
 Counted are entries that can each find something of their own: distinct after folding, and not containing a shorter
 entry of the same list, which would find whatever the longer one finds. Variants count where their source is stated,
 which the format of lists enforces. Words that only accompany others (`near`, `without`, `allow`) do not count. Entries
-that need another word near them count, and `alone` says how many do not. There is no goal on the number: filler would
-raise it and find nothing.
+that need another word near them count, and `alone` says how many do not. Sealed entries count as they are: they are
+distinct, and whether one contains another nobody can see. There is no goal on the number: filler would raise it and
+find nothing.
+
+What no package can bring with it are slots: what they wait for is said, and once somebody filled them, with how many
+entries. A slot that waits means that nothing is screened for it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
 from corpus_gov import screens, wordlists
 from corpus_gov.errors import RuleError
-from corpus_gov.kernels import multimatch
-from corpus_gov.rules import Params, Rule, RulePack, concern
+from corpus_gov.kernels import wordtokens
+from corpus_gov.rules import Rule, RulePack, concern
 from corpus_gov.schemas import DOCUMENTS
 from corpus_gov.stages import NOT_OF_TEXT
 
@@ -29,7 +33,9 @@ RISKS: Final[Mapping[str, int]] = {f"A1{letter}": 200 for letter in "abcdefgh"} 
 AGE_MOST: Final = 7
 """Days since the words were last gone through; the same clause."""
 
-Form = tuple[int, ...]
+Form: TypeAlias = tuple[int, ...]
+Entry: TypeAlias = Form | str
+"""What counts once: what an entry folds to, or the digest of a sealed one."""
 
 
 def lint(packs: Sequence[RulePack], as_of: date) -> dict[str, Any]:
@@ -40,27 +46,26 @@ def lint(packs: Sequence[RulePack], as_of: date) -> dict[str, Any]:
         as_of: the day that ages are counted to.
 
     Returns:
-        `total`, `risks`, `packs` and `slots` with what there is and what is asked for; `left_out`, entries that count
-        for nothing and why; `missing`, one sentence for each minimum that is not met; `met`, whether there is none.
+        `total`, `risks` and `packs` with what there is and what is asked for; `slots`, each with whether it is `filled`
+        and by how many `plain` and `sealed` entries; `left_out`, entries that count for nothing and why; `missing`, one
+        sentence for each minimum that is not met; `met`, whether there is none.
 
     Raises:
         RuleError: a pack says an impossible day.
     """
     words = [pack for pack in packs if any(rule.screen == "keywords" for rule in (*pack.rules, *pack.slots))]
-    distinct: dict[str, set[Form]] = defaultdict(set)
-    alone: dict[str, set[Form]] = defaultdict(set)
+    distinct: dict[str, set[Entry]] = defaultdict(set)
+    alone: dict[str, set[Entry]] = defaultdict(set)
     left_out: list[dict[str, Any]] = []
-    sealed = 0
     for pack in words:
         for rule in pack.rules:
             if rule.screen == "keywords":
-                found, enough, lost, hidden = _of_rule(rule)
+                found, enough, lost = _of_rule(rule)
                 distinct[rule.category] |= found
                 alone[rule.category] |= enough
                 left_out += lost
-                sealed += hidden
-    slots = [_slot(pack, rule) for pack in packs for rule in pack.slots]
-    risks = [_risk(risk, least, len(distinct[risk]), len(alone[risk]), slots) for risk, least in RISKS.items()]
+    slots = [_slot(pack, rule) for pack in packs for rule in (*pack.rules, *pack.slots) if "slot" in rule.params]
+    risks = [_risk(risk, least, distinct[risk], len(alone[risk]), slots) for risk, least in RISKS.items()]
     total = len(set().union(*(distinct[risk] for risk in RISKS)))
     ages = [_age(pack, as_of) for pack in words]
     missing = [*_too_few(total, risks), *_too_old(ages)]
@@ -68,7 +73,7 @@ def lint(packs: Sequence[RulePack], as_of: date) -> dict[str, Any]:
         "as_of": as_of.isoformat(),
         "total": {"entries": total, "least": TOTAL_LEAST},
         "beyond": {risk: len(forms) for risk, forms in sorted(distinct.items()) if risk not in RISKS and forms},
-        "sealed": sealed,
+        "sealed": _sealed(set().union(*distinct.values())),
         "risks": risks,
         "packs": ages,
         "slots": slots,
@@ -89,18 +94,19 @@ def compiled(packs: Sequence[RulePack]) -> None:
         screens.look(name, nothing, concern(packs, name))
 
 
-def _of_rule(rule: Rule) -> tuple[set[Form], set[Form], list[dict[str, Any]], int]:
-    """Return the forms that count, those of them that are enough by themselves, what does not count, and the sealed."""
-    counted: set[Form] = set()
-    enough: set[Form] = set()
+def _of_rule(rule: Rule) -> tuple[set[Entry], set[Entry], list[dict[str, Any]]]:
+    """Return the entries that count, those of them that are enough by themselves, and what does not count."""
+    counted: set[Entry] = set()
+    enough: set[Entry] = set()
     by_itself = {way["word"] for way in rule.params["find"] if not {"near", "distinct", "least"} & set(way)}
     left_out: list[dict[str, Any]] = []
-    sealed = 0
     for name in sorted({way["word"] for way in rule.params["find"]}):
         words = rule.params["words"].get(name, ())
-        entries = wordlists.entries([word for word in words if not _is_sealed(word)])
-        sealed += sum(map(_is_sealed, words))
-        forms = multimatch.forms(entries)
+        entries = wordlists.entries([word for word in words if not wordlists.is_sealed(word)])
+        hidden = {word["sealed"] for word in words if wordlists.is_sealed(word)}
+        counted |= hidden
+        enough |= hidden if name in by_itself else set()
+        forms = wordtokens.forms(entries)
         known: set[Form] = set()
         for entry, form in zip(entries, forms, strict=True):
             reason = "folds to another entry" if form in known else _within(form, set(forms))
@@ -110,11 +116,11 @@ def _of_rule(rule: Rule) -> tuple[set[Form], set[Form], list[dict[str, Any]], in
             else:
                 counted.add(form)
                 enough |= {form} if name in by_itself else set()
-    return counted, enough, left_out, sealed
+    return counted, enough, left_out
 
 
-def _is_sealed(word: object) -> bool:
-    return isinstance(word, Params) and "sealed" in word
+def _sealed(entries: Iterable[Entry]) -> int:
+    return sum(isinstance(entry, str) for entry in entries)
 
 
 def _within(form: Form, forms: set[Form]) -> str:
@@ -124,14 +130,32 @@ def _within(form: Form, forms: set[Form]) -> str:
     return ""
 
 
-def _risk(risk: str, least: int, entries: int, alone: int, slots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    waiting = [slot["rule"] for slot in slots if slot["risk"] == risk]
-    return {"risk": risk, "entries": entries, "alone": alone, "least": least, "slots": waiting}
+def _risk(risk: str, least: int, entries: set[Entry], alone: int, slots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    waiting = [slot["rule"] for slot in slots if slot["risk"] == risk and not slot["filled"]]
+    counts = {"entries": len(entries), "sealed": _sealed(entries), "alone": alone, "least": least}
+    return {"risk": risk, **counts, "slots": waiting}
 
 
 def _slot(pack: RulePack, rule: Rule) -> dict[str, Any]:
+    """Say what a slot waits for, or how many entries of the operator's it has.
+
+    Lists that the rule only excuses by, and those of `files`, are none of the slot's.
+    """
     folder = "/".join(pack.name.split(".")[:-1])
-    return {"rule": rule.id, "risk": rule.category, "file": f"{folder}/{rule.params['slot']}", "asks": rule.source}
+    filled = rule in pack.rules
+    named = {way[key] for way in rule.params.get("find", ()) for key in ("word", "near", "without") if key in way}
+    lists = rule.params.get("words", {}) if filled else {}
+    words = [word for name, listed in lists.items() if name in named or not named for word in listed]
+    return {
+        "rule": rule.id,
+        "risk": rule.category,
+        "file": f"{folder}/{rule.params['slot']}",
+        "why": rule.why,
+        "asks": rule.source,
+        "filled": filled,
+        "plain": len(wordlists.entries([word for word in words if not wordlists.is_sealed(word)])),
+        "sealed": len({word["sealed"] for word in words if wordlists.is_sealed(word)}),
+    }
 
 
 def _age(pack: RulePack, as_of: date) -> dict[str, Any]:

@@ -161,6 +161,28 @@ def find_person(
     }
 
 
+class Held(NamedTuple):
+    """What `held` found: whether each document surely holds the value; keyed digests of it; what could not be read."""
+
+    documents: dict[str, bool]
+    digests: tuple[str, ...]
+    unread: dict[str, str]
+
+
+def held(workspace: Workspace, value: str, engine: Engine | None = None) -> Held:
+    """Find the documents of all shards, in a release or not, that hold a value: by keyed digest and by scan.
+
+    Args:
+        workspace: where to look.
+        value: as for `find_person`.
+        engine: as for `find_person`.
+
+    Raises:
+        ConfigError: as for `find_person`.
+    """
+    return _Looking(workspace, _sought(value), engine).held()
+
+
 @contextmanager
 def veiled() -> Iterator[None]:
     """Let no foreign message out: it may quote the value. Errors of our own do not.
@@ -205,6 +227,24 @@ class _Looking:
     def rules(self) -> list[str]:
         """Name the rules in force whose normal form the value has."""
         return sorted(rule.id for rule in self._rules if rule.normaliser in self.sought.normals)
+
+    def held(self) -> Held:
+        """Look at all shards, and at the findings of the newest release."""
+        known = self.workspace.releases()
+        run = self.workspace.release(known[-1]).run if known else {"shards": [], "artefacts": {}}
+        parts = [part for artefact in _named(run) if (part := self._sealed(artefact))]
+        found = {row["doc_id"]: True for part in parts for row in part.rows}
+        stored = {shard.name("documents"): shard.digests["documents"] for shard in self.shards.values()}
+        self._read(stored)
+        for file in stored:
+            for one in self._scanned[file].places:
+                found[one.doc_id] = found.get(one.doc_id, False) or one.whole
+        rules = sorted(rule.id for rule in self._rules if rule.normaliser is not None)
+        normals = sorted(set(self.sought.normals.values()))
+        digests = sorted({seal.keyed_digest(rule, normal, self._key) for rule in rules for normal in normals})
+        # Two values that no rule recognises are told apart by this one; no finding has it.
+        digests.append(seal.keyed_digest("person", self.sought.pattern, self._key))
+        return Held(found, tuple(digests), self.unread)
 
     def answer(self, name: str, *, scan: bool) -> dict[str, Any]:
         """Look at one release."""

@@ -4,7 +4,7 @@ A row's leaf is SHA-256(0x00 ‖ salt ‖ row). The root over all leaves, in asc
 signs: whoever has the root can check any row, and cannot guess a row whose salt was erased.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
@@ -25,6 +25,8 @@ __all__ = [
     "diff",
     "encode_rows",
     "leaf_hashes",
+    "place_of",
+    "salts_of",
     "seal_rows",
     "tree_bytes",
     "verify_files",
@@ -57,12 +59,18 @@ DIFF: Final = schemas.table(
 )
 
 
-def seal_rows(rows: pa.Table, leaf_key: bytes) -> pa.Table:
+def salts_of(doc_ids: pa.Array, leaf_key: bytes) -> pa.Array:
+    """Return the salt of each document: HMAC-SHA256(leaf_key, doc_id), hex."""
+    return hmac_hex(doc_ids, leaf_key)
+
+
+def seal_rows(rows: pa.Table, leaf_key: bytes, salts: pa.Array | None = None) -> pa.Table:
     """Add salt and leaf hash to rows; each row is sealed on its own, so any cut and order will do.
 
     Args:
         rows: ROWS, n rows.
         leaf_key: of the workspace; salt = HMAC-SHA256(leaf_key, doc_id).
+        salts: of `salts_of`, n rows, where they are known already.
 
     Returns:
         MANIFEST, n rows, in the same order.
@@ -74,8 +82,8 @@ def seal_rows(rows: pa.Table, leaf_key: bytes) -> pa.Table:
     for column in ROWS:
         if not column.nullable and rows.column(column.name).null_count:
             raise SchemaError(f"manifest rows: a null in {column.name!r}, expected a value; a bug in what made them")
-    salts = hmac_hex(_whole(rows, "doc_id"), leaf_key)
-    columns = {name: rows.column(name) for name in rows.schema.names} | {"salt": salts}
+    salted = salts_of(_whole(rows, "doc_id"), leaf_key) if salts is None else salts
+    columns = {name: rows.column(name) for name in rows.schema.names} | {"salt": salted}
     hashes = leaf_hashes(pa.table(columns))
     columns["leaf_hash"] = hex_digits(hashes)
     return pa.table([columns[name] for name in schemas.MANIFEST.names], schema=schemas.MANIFEST)
@@ -108,13 +116,30 @@ def tree_bytes(hashes: np.ndarray) -> bytes:
     return hashes.tobytes()
 
 
-def verify_files(files: Iterable[tuple[str, pa.Table]], tree: bytes, expected_root: str) -> int:
+def place_of(index: int, erased: Sequence[int]) -> int:
+    """Return the leaf of the tree that the row at `index` of the rows that are left has.
+
+    Args:
+        index: of the row among those that were not erased.
+        erased: leaves whose rows were erased, ascending.
+    """
+    for gone in erased:
+        if gone > index:
+            break
+        index += 1
+    return index
+
+
+def verify_files(
+    files: Iterable[tuple[str, pa.Table]], tree: bytes, expected_root: str, erased: Sequence[int] = ()
+) -> int:
     """Check all manifest files of a release against its tree and root.
 
     Args:
         files: name and MANIFEST table of each file, in the order of their doc_ids; read one at a time.
         tree: content of the `tree` file.
         expected_root: hex, from the signed statement.
+        erased: leaves of the tree whose rows were erased, ascending; for their hashes the tree is taken at its word.
 
     Returns:
         The number of rows.
@@ -125,17 +150,17 @@ def verify_files(files: Iterable[tuple[str, pa.Table]], tree: bytes, expected_ro
     found = merkle.root(tree).hex()
     if found != expected_root:
         raise IntegrityError(f"tree: its root is {found!r}, the statement says {expected_root!r}; the file was changed")
-    done, last = 0, None
+    done, last, left = 0, None, _left(tree, erased)
     for name, table in files:
         end = done + table.num_rows
-        ahead = tree[end * merkle.WIDTH :]
-        verify_rows(table, name, tree[done * merkle.WIDTH : end * merkle.WIDTH], first=done, after=last, ahead=ahead)
+        expected, ahead = left[done * merkle.WIDTH : end * merkle.WIDTH], left[end * merkle.WIDTH :]
+        verify_rows(table, name, expected, first=done, after=last, ahead=ahead, erased=erased)
         done = end
         last = table.column("doc_id")[-1].as_py() if table.num_rows else last
-    if done != merkle.size(tree):
+    if done != merkle.size(left):
         raise IntegrityError(
-            f"manifest: no row for leaf {done} of {merkle.size(tree)}, after doc_id {last!r} and to the end; "
-            "rows or a file are missing"
+            f"manifest: no row for leaf {place_of(done, erased)} of {merkle.size(tree)}, after doc_id {last!r} and to "
+            "the end; rows or a file are missing"
         )
     return done
 
@@ -148,6 +173,7 @@ def verify_rows(
     first: int = 0,
     after: str | None = None,
     ahead: bytes | memoryview = b"",
+    erased: Sequence[int] = (),
 ) -> None:
     """Check the rows of one manifest file against their leaf hashes in the tree.
 
@@ -155,9 +181,10 @@ def verify_rows(
         table: MANIFEST.
         file_name: for messages.
         expected_hashes: those of this file's rows, 32 bytes each.
-        first: index of the first of them in the tree.
+        first: index of the first of them in the tree, erased leaves not counted.
         after: doc_id of the row before the file.
         ahead: hashes that follow in the tree; only used to tell a missing row from a changed one.
+        erased: leaves whose rows were erased, ascending; only used to number the others.
 
     Raises:
         IntegrityError: names the file, and the doc_id of a changed or foreign row, or the leaf index of a
@@ -168,24 +195,37 @@ def verify_rows(
     doc_ids = [after, *table.column("doc_id").to_pylist()]
     found, expected = _split(tree_bytes(leaf_hashes(table, file_name))), _split(bytes(expected_hashes))
     if found != expected:
-        raise IntegrityError(f"{file_name}: {_unlike(found, expected, _split(bytes(ahead)), doc_ids, first)}")
+        raise IntegrityError(f"{file_name}: {_unlike(found, expected, _split(bytes(ahead)), doc_ids, first, erased)}")
     for index, (before, doc_id) in enumerate(pairwise(doc_ids)):
         if before is not None and before >= doc_id:
-            raise IntegrityError(f"{file_name}: doc_id {doc_id!r} (leaf {first + index}) is not above {before!r}")
+            leaf = place_of(first + index, erased)
+            raise IntegrityError(f"{file_name}: doc_id {doc_id!r} (leaf {leaf}) is not above {before!r}")
     # The column is outside of the leaf, but readers look rows up by it.
     stated = table.column("leaf_hash").to_pylist()
-    for doc_id, one, leaf in zip(doc_ids[1:], stated, found, strict=True):
-        if one != leaf.hex():
-            raise IntegrityError(f"{file_name}: leaf_hash of doc_id {doc_id!r} is {one!r}, computed {leaf.hex()!r}")
+    for doc_id, one, computed in zip(doc_ids[1:], stated, found, strict=True):
+        if one != computed.hex():
+            raise IntegrityError(f"{file_name}: leaf_hash of doc_id {doc_id!r} is {one!r}, computed {computed.hex()!r}")
+
+
+def _left(tree: bytes, erased: Sequence[int]) -> bytes:
+    """Return a tree file without the leaves whose rows were erased."""
+    if not erased:
+        return tree
+    return bytes(np.delete(np.frombuffer(tree, np.uint8).reshape(-1, merkle.WIDTH), list(erased), axis=0).tobytes())
 
 
 def _unlike(
-    found: list[bytes], expected: list[bytes], ahead: list[bytes], doc_ids: list[str | None], first: int
+    found: list[bytes],
+    expected: list[bytes],
+    ahead: list[bytes],
+    doc_ids: list[str | None],
+    first: int,
+    erased: Sequence[int],
 ) -> str:
     """Say which row made the hashes differ: the first one that is missing, foreign or changed."""
     pairs = enumerate(zip(found, expected, strict=False))
     at = next((index for index, (one, other) in pairs if one != other), min(len(found), len(expected)))
-    leaf, before = first + at, doc_ids[at]
+    leaf, before = place_of(first + at, erased), doc_ids[at]
     if at == len(found):
         return f"no row for leaf {leaf}, after doc_id {before!r}; rows at the end of the file are missing"
     doc_id = doc_ids[at + 1]

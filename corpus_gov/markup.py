@@ -58,6 +58,12 @@ FOOTER_NAMES: Final = re.compile(r"(?<![a-z])(?:foot|footer|site-?info|copyright
 LD_BLOCKS: Final = "script[type='application/ld+json' i]"
 _ITEMPROPS = ", ".join(f"[itemprop='{key}']" for key in sorted(LD_KEYS))
 
+_LINKS = (
+    "link[rel~='license' i], a[rel~='license' i], link[rel~='cc:license' i], a[rel~='cc:license' i], "
+    "a[rel~='dct:license' i], a[href*='creativecommons.org/']"
+)
+"""RDFa names the same relation with a prefix."""
+
 NOTICE_WORDS: Final = (
     "©", "copyright", "licen", "rights reserved", "creative commons", "public domain", "data mining",
     "版权", "版權", "著作权", "著作權", "转载", "轉載", "许可", "許可", "授权", "授權", "知识共享",
@@ -70,6 +76,10 @@ NOTICE_WORDS: Final = (
 )  # fmt: skip
 """What a line of the page must hold, in lower case, to be kept as a notice."""
 
+FEED_HEAD: Final = 1_000
+"""Characters of a source in which a feed that was served as a page names its root."""
+_IS_FEED = re.compile(r"(?i)<(?:rss|feed|rdf:rdf)[\s>]")
+_FEED_RIGHTS = r"channel > copyright, feed > rights, entry > rights, dc\:rights, creativecommons\:license, cc\:license"
 # GB 45438-2025 Annex E gives web pages no carrier; the label is seen in meta tags, comments and scripts.
 _AIGC = re.compile(r"AIGC(?:&quot;|\\?[\"'])?\s*[:=>]?\s*\{[^{}]{0,1500}\}")
 _SPACE = re.compile(r"\s+")
@@ -94,6 +104,7 @@ def from_page(tree: Any, html: str, shown: Sequence[str]) -> list[str]:
             before the last.
     """
     stated = [*_metas(tree), *_links(tree), *_linked_data(tree), *_microdata(tree)]
+    stated += _feed(tree) if _IS_FEED.search(html, 0, FEED_HEAD) else []
     stated += [_line("aigc", match[0]) for match in _AIGC.finditer(html)] if "AIGC" in html else []
     stated = list(dict.fromkeys(stated))[:MAX_LINES]
     # Footers stand at the end: where there are too many notices, the last ones stay.
@@ -113,12 +124,20 @@ def _metas(tree: Any) -> Iterator[str]:
 
 def _links(tree: Any) -> Iterator[str]:
     """Yield links to licences: `:license` where the page calls them its own, `:link` where it only has them."""
-    for element in elements(tree, "link[rel~='license' i], a[rel~='license' i], a[href*='creativecommons.org/']"):
+    for element in elements(tree, _LINKS):
         place = "@footer" if element.tag == "a" and _in_footer(element) else ""
         name = "license" if "licen" in (element.getattr("rel") or "").lower() else "link"
         # A licence file for machines is no licence of this page: its terms are elsewhere.
         name = "rsl" if "rsl+xml" in (element.getattr("type") or "").lower() else name
         yield _line(f"{element.tag}{place}:{name}", element.getattr("href") or "")
+
+
+def _feed(tree: Any) -> Iterator[str]:
+    """Yield what a feed says of its rights; what it says of one entry is about a part."""
+    for element in elements(tree, _FEED_RIGHTS):
+        place = "@part" if any(one.tag in {"item", "entry"} for one in _around(element)) else ""
+        value = element.getattr("rdf:resource") or element.text or ""
+        yield _line(f"feed{place}:{element.tag.rpartition(':')[2]}", value)
 
 
 def _around(element: Any) -> Iterator[Any]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from corpus_gov import apply, evidence
 from corpus_gov.rights import EVIDENCE as CATEGORIES
+from corpus_gov.rights import MATERIAL, NOT_PROTECTED, STATED, STATED_RULE
 from corpus_gov.rules import Rule
 from corpus_gov.schemas import EVIDENCE, SCALE
 
@@ -61,6 +62,30 @@ def statements(doc_ids: pa.Array, findings: pa.Table) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(fields, fields=list(EVIDENCE)))
 
 
+def with_material(kept: pa.Array, material: str | None) -> pa.Array:
+    """Add to the statements of each document what the dossier says of all texts of the source.
+
+    Args:
+        kept: of `statements`, n rows.
+        material: of rights.MATERIAL; None adds nothing.
+    """
+    if material is None:
+        return kept
+    said = {
+        "state": NOT_PROTECTED.removeprefix("rights."),
+        "licence": MATERIAL[material],
+        "place": evidence.DOSSIER.place,
+        "scope": evidence.DOSSIER.scope,
+        "rule": STATED_RULE,
+        "score": STATED,
+    }
+    flat, ends = pc.list_flatten(kept), np.cumsum(np.asarray(pc.list_value_length(kept)))
+    both = pa.concat_arrays([flat, pa.array([said], flat.type)])
+    order = np.insert(np.arange(len(flat)), ends, len(flat))
+    offsets = np.concatenate([[0], ends + np.arange(1, len(kept) + 1)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), both.take(pa.array(order)))
+
+
 def notices(
     doc_ids: pa.Array, markup: pa.Array, findings: pa.Table, personal: pa.Table, rules: Mapping[str, Rule]
 ) -> pa.Array:
@@ -81,8 +106,9 @@ def notices(
     spans = _by_row(doc_ids, found)
     hidden = _by_row(doc_ids, personal)
     kept: list[list[str]] = [[] for _ in range(len(doc_ids))]
+    texts = dict(zip(spans, markup.take(pa.array(list(spans), pa.int64())).to_pylist(), strict=True))
     for row, places in spans.items():
-        text = markup[row].as_py() or ""
+        text = texts[row] or ""
         lines = list(dict.fromkeys(_line_at(text, start) for start, _, _ in sorted(places)))[:MOST]
         kept[row] = list(_redacted(text, lines, hidden.get(row, ()), rules))
     return pa.array(kept, pa.list_(pa.string()))
@@ -99,12 +125,15 @@ def attributions(licences: pa.Array, authors: pa.Array, kept: pa.Array) -> pa.Ar
     Returns:
         large_string, n rows; null where there is none of the three.
     """
-    written = []
-    for licence, author, lines in zip(licences.to_pylist(), authors.to_pylist(), kept.to_pylist(), strict=True):
-        own = pc.replace_substring_regex(pa.array(lines, pa.string()), _KIND, "").to_pylist() if lines else []
-        parts = [f"Licence: {licence}"] if licence else []
-        parts += [f"Author: {author}"] if author and (licence or own) else []
-        written.append("\n".join(dict.fromkeys((*parts, *own))) or None)
+    own = pc.replace_substring_regex(pc.list_flatten(kept), _KIND, "").to_pylist()
+    ends = np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(kept), 0))).tolist()
+    written: list[str | None] = [None] * len(kept)
+    starts = zip([0, *ends], ends, licences.to_pylist(), authors.to_pylist(), strict=False)
+    for row, (start, end, licence, author) in enumerate(starts):
+        if licence or end > start:
+            parts = [f"Licence: {licence}"] if licence else []
+            parts += [f"Author: {author}"] if author else []
+            written[row] = "\n".join(dict.fromkeys((*parts, *own[start:end]))) or None
     return pa.array(written, pa.large_string())
 
 
@@ -141,4 +170,4 @@ def _redacted(
     spans = list(hidden)
     for first, last in lines:
         inside = [(max(a, first) - first, min(b, last) - first, rule) for a, b, rule in spans if a < last and b > first]
-        yield apply.replaced(text[first:last], inside, rules)
+        yield apply.replaced(text[first:last], inside, rules) if inside else text[first:last]

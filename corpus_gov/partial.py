@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from corpus_gov import manifest, merkle
 from corpus_gov.errors import ConfigError, IntegrityError
-from corpus_gov.published import TREE_FILE, place
-from corpus_gov.recount import Rows, check_clean, decode_manifest, needed, note_rows, read_checked
+from corpus_gov.published import place
+from corpus_gov.recount import Rows, check_clean, decode_manifest, needed, note_rows
 from corpus_gov.store import Store
-from corpus_gov.verification import Report, Sealed, sealed
+from corpus_gov.verification import Report, Sealed, checked_tree, sealed
 
 
 def verify_part(
@@ -49,20 +49,20 @@ def verify_part(
     if (shard is None) == (doc_id is None):
         raise ConfigError("verify: found both or none of a shard and a document, expected one; correct the options")
     found = sealed(store, name, vkey, known)
-    tree = read_checked(store, place(found.name, TREE_FILE), found.files[place(found.name, TREE_FILE)])
-    if merkle.root(tree).hex() != found.predicate["root"]:
-        raise IntegrityError(f"{place(found.name, TREE_FILE)}: has not the root of the statement; restore it")
+    tree = checked_tree(store, found)
     rows, homes, count = Rows(), set[str](), 0
     for table, file, at in _parts(store, found, shard, doc_id):
         _check_leaves(table, file, tree, at)
-        note_rows(table, file, rows)
+        note_rows(table, file, rows, found.amended.purged)
         count += table.num_rows
         pairs = zip(table["source_id"].to_pylist(), table["shard"].to_pylist(), strict=True)
-        homes |= {place(found.name, f"clean/{source}/{ref}.parquet") for source, ref in pairs}
+        homes |= {place(found.name, f"clean/{source}/{ref}.") for source, ref in pairs}
     if not count:
         what = f"shard {shard!r}" if shard else f"document {doc_id!r}"
-        raise ConfigError(f"{found.name}: found no {what}, expected one of its manifest; `explain` names both")
-    files = {file: digest for file, digest in found.files.items() if file in homes}
+        gone = f"; {len(found.amended.erased)} rows were erased, of whatever documents" if found.amended.erased else ""
+        raise ConfigError(f"{found.name}: found no {what}, expected one of its manifest{gone}; `explain` names both")
+    # The file that holds them may be one that an erasure wrote, which has a longer name.
+    files = {file: digest for file, digest in found.files.items() if file.startswith(tuple(homes))}
     documents = check_clean(store, found.name, files, rows, deep=True, only=doc_id)
     return Report(
         release=found.name,
@@ -75,6 +75,7 @@ def verify_part(
             ("clean", True, f"{documents} documents are what the manifest says"),
         ],
         trusted=found.trusted,
+        erased=len(found.amended.erased),
     )
 
 
@@ -91,8 +92,9 @@ def _parts(
                 table = decode_manifest(data, file)
                 at = np.flatnonzero(np.asarray(pc.equal(table[column], value)))
                 if len(at):
-                    yield table.take(pa.array(at)), file, first + at
-            first += found.predicate["rows"][file.removeprefix(place(found.name))]
+                    places = [manifest.place_of(first + one, found.amended.leaves) for one in at.tolist()]
+                    yield table.take(pa.array(at)), file, np.array(places)
+            first += found.amended.rows[file.removeprefix(place(found.name))]
 
 
 def _may_hold(data: bytes, doc_id: str) -> bool:

@@ -33,6 +33,9 @@ LZ4: Final = ".lz4"
 REFUSED: Final = "refused:"
 """Begins the format of what is not read; the class of its capture follows."""
 
+UNSUPPORTED: Final = "unsupported_format"
+"""The class of a file of a format that is not read; in some of them a label is looked for."""
+
 BUNDLED: Final = ("html", "text", "unknown", REFUSED.rstrip(":"))
 """Formats with one record a file: small files are read together, or each would be a shard."""
 BUNDLE_FILES: Final = 2_000
@@ -229,7 +232,7 @@ def _members(archive: Piece) -> list[Piece]:
     made = []
     for member in found:
         form = form_by_name(member.name)
-        reason = member.reason or {"zip": "nested_archive", "unknown": "unsupported_format"}.get(form)
+        reason = member.reason or {"zip": "nested_archive", "unknown": UNSUPPORTED}.get(form)
         if reason != "unsafe_name" and temporary(member.name):
             reason = "temporary_name"
         made.append(

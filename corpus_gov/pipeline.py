@@ -15,7 +15,7 @@ import platform
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -26,7 +26,21 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import alarms, artefacts, beyond, config, duplicates, grouping, merkle, register, release, seal
+from corpus_gov import (
+    acts,
+    alarms,
+    artefacts,
+    beyond,
+    changes,
+    config,
+    duplicates,
+    grouping,
+    merkle,
+    register,
+    release,
+    seal,
+    tombstones,
+)
 from corpus_gov import overrides as reviewed
 from corpus_gov import policy as policies
 from corpus_gov.assessments import assessed
@@ -38,9 +52,9 @@ from corpus_gov.intake import Clock, ingest
 from corpus_gov.relate import optout
 from corpus_gov.schemas import DISPOSITIONS, SCALE
 from corpus_gov.stages import Done, Shard, read_shard
-from corpus_gov.stages.judging import JudgeTask, judge_shard, statements_name
+from corpus_gov.stages.judging import Judged, JudgeTask, judge_shard
 from corpus_gov.stages.looking import BuildTask, artefact_names, build_shard
-from corpus_gov.stages.settling import SealTask, SettleTask, seal_range, settle_shard
+from corpus_gov.stages.settling import SealTask, SettleTask, foresee_shard, seal_range, settle_shard
 from corpus_gov.store import Missing, Store, open_store
 from corpus_gov.verdicts import of_sources
 from corpus_gov.workspace import SETTINGS, Workspace, init, open_workspace
@@ -68,6 +82,7 @@ class Draft:
     counts: Mapping[str, Any]
     run: Mapping[str, Any]
     attribution: tuple[release.Part, ...] = ()
+    edits: tuple[release.Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,9 +111,10 @@ def run(
     *,
     engine: Engine | None = None,
     as_of: date | None = None,
-    gate: Callable[[Draft, Workspace], None] | None = None,
+    gate: Callable[[Draft, Workspace], Draft] | None = None,
     force: bool = False,
     accept: Sequence[str] = (),
+    reading: bool = True,
     progress: Progress = silent,
 ) -> Outcome:
     """Ingest what is new, build what is missing, decide, and publish a release.
@@ -107,9 +123,11 @@ def run(
         workspace: an open workspace.
         engine: a running engine; by default one with the workspace's settings is started for this run.
         as_of: the date that expiries are compared with; today by default.
-        gate: called with the draft; what it raises stops the release.
+        gate: called with a draft that would be published, and returns it with its results; what it raises stops the
+            release.
         force: publish even when nothing has changed.
         accept: names of alarms that must not stop this release.
+        reading: whether inputs are looked at; without, what is there is screened again.
         progress: called after each task, where no engine is given.
 
     Raises:
@@ -121,14 +139,18 @@ def run(
     if engine is None:
         settings = workspace.settings.engine
         with Engine(workers=settings.workers, memory=settings.memory, progress=progress) as own:
-            return run(workspace, engine=own, as_of=as_of, gate=gate, force=force, accept=accept)
+            return run(workspace, engine=own, as_of=as_of, gate=gate, force=force, accept=accept, reading=reading)
     clock = Clock()
     with workspace.writing():
-        ingest(workspace, engine, clock)
-        clusters = build(workspace, engine, clock)
-        draft = decide(workspace, engine, clusters, as_of or datetime.now(UTC).date(), clock)
-        if gate is not None:
-            gate(draft, workspace)
+        if reading:
+            ingest(workspace, engine, clock)
+        else:
+            acts.note_changes(workspace)
+        day = as_of or datetime.now(UTC).date()
+        clusters = build(workspace, engine, clock, day)
+        draft = decide(workspace, engine, clusters, day, clock)
+        if gate is not None and (force or not _unchanged(workspace, draft)):
+            draft = gate(draft, workspace)
         outcome = publish_changed(workspace, draft, clock, force=force, accept=accept)
         return replace(outcome, recovered=tuple(workspace.recovered))
 
@@ -174,8 +196,11 @@ def _unchanged(workspace: Workspace, draft: Draft) -> str | None:
     return None
 
 
-def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> str | None:
-    """Measure, screen and relate every shard; returns what names the relations, None without documents."""
+def build(workspace: Workspace, engine: Engine, clock: Clock | None = None, as_of: date | None = None) -> str | None:
+    """Measure, screen and relate every shard; returns what names the relations, None without documents.
+
+    `as_of` is the day on which rows of the suppression list are in force, today by default; `decide` asks for the same.
+    """
     started = time.perf_counter()
     context, shards = workspace.context(), workspace.shards()
     policies.check_screened(workspace.policy_in_force(), context.rule_packs())
@@ -192,8 +217,22 @@ def build(workspace: Workspace, engine: Engine, clock: Clock | None = None) -> s
     clusters = grouping.relate(context, engine, shards, clock.rebuilt if clock else None)
     if clock:
         clock.time("relate", started, documents, text_bytes)
-    beyond.build(workspace, engine, shards, clusters, partial(_oldest, workspace, shards), clock)
+    day = as_of or datetime.now(UTC).date()
+    beyond.build(workspace, engine, shards, clusters, partial(_oldest, workspace, shards), day, clock)
     return clusters
+
+
+@dataclass(frozen=True)
+class _Elected:
+    """What is known when every document was judged and representatives were elected."""
+
+    shards: Sequence[Shard]
+    judged: Sequence[Judged]
+    tasks: Sequence[SettleTask]
+    tallies: pa.Table
+    named: Mapping[str, Mapping[str, str]]
+    buried: pa.Table
+    ranges: int
 
 
 def decide(
@@ -206,42 +245,96 @@ def decide(
         IntegrityError: counts do not balance.
     """
     started = time.perf_counter()
-    context, shards, store = workspace.context(), workspace.shards(), workspace.store
-    run_key = _run_key(workspace, shards, as_of)
-    sources = workspace.source_facts(as_of)
+    found = _elected(workspace, engine, clusters, as_of)
+    context, shards, store = workspace.context(), found.shards, workspace.store
+    settled = engine.map("apply", settle_shard, found.tasks, [shard.text_bytes for shard in shards])
+    erased = tombstones.without_document(store, shards, found.buried)
+    alone = tombstones.put(store, erased, workspace.policy_in_force().digest, found.ranges)
+    rows = (*(done.names[1] for done in settled), *alone)
+    sealing = [SealTask(context, rows, number) for number in range(found.ranges if shards else 0)]
+    sealed = engine.map("seal", seal_range, sealing)
+    if clock:
+        documents = sum(shard.documents for shard in shards)
+        clock.time("decide", started, documents, sum(shard.text_bytes for shard in shards))
+        clock.rebuilt += [name for done in (*found.judged, *settled, *sealed) for name in done.rebuilt]
+    return _draft(workspace, as_of, found, settled, sealed, clusters, erased)
+
+
+def foresee(
+    workspace: Workspace, engine: Engine, clusters: str | None, as_of: date, unverified: list[int]
+) -> Iterator[pa.Table]:
+    """Decide as `decide` would, and leave it at that: nothing is compared, cleaned or sealed, and no text is read.
+
+    How many comparisons with newly elected representatives are missing is added to `unverified`.
+
+    Yields:
+        DECISIONS of each shard.
+    """
+    found = _elected(workspace, engine, clusters, as_of, unverified)
+    for done in engine.map("decide", foresee_shard, found.tasks):
+        yield artefacts.get_stream(workspace.store, done.names[0])
+
+
+def judge_alone(
+    workspace: Workspace, engine: Engine, wanted: Sequence[Shard], clusters: str | None, as_of: date
+) -> Iterator[tuple[str, str]]:
+    """Judge the documents of some shards by what is there of them, each on its own.
+
+    Yields:
+        doc_id and disposition.
+    """
+    refs = {shard.ref for shard in wanted}
+    tasks = [task for task in _judging(workspace, clusters, as_of) if task.shard.ref in refs]
+    known = set(workspace.store.list("artefacts/findings."))
+    tasks = [replace(task, related=tuple(name for name in task.related if name in known)) for task in tasks]
+    for done in engine.map("decide", judge_shard, tasks):
+        judged = artefacts.get_stream(workspace.store, done.names[0])
+        yield from zip(judged["doc_id"].to_pylist(), judged["disposition"].to_pylist(), strict=True)
+
+
+def _judging(workspace: Workspace, clusters: str | None, as_of: date) -> list[JudgeTask]:
+    context, shards = workspace.context(), workspace.shards()
+    sources, oldest = workspace.source_facts(as_of), _oldest(workspace, shards)
     snapshots = tuple(shard for shard in shards if shard.snapshots)
-    oldest = _oldest(workspace, shards)
-    named = beyond.names(workspace, shards)
-    related = {ref: tuple(of_shard.values()) for ref, of_shard in named.items()}
-    judging = [
+    named = beyond.names(workspace, shards, as_of)
+    return [
         JudgeTask(
             context=context,
             shard=s,
             source=_source(sources, s),
             snapshots=_near(snapshots, s),
-            clusters=clusters,
             oldest=oldest,
-            run_key=run_key,
-            related=related[s.ref],
+            related=tuple(named[s.ref].values()),
             told=(clusters, place) if clusters else None,
             ranges=grouping.link_ranges(shards),
         )
         for place, s in enumerate(shards)
     ]
+
+
+def _elected(
+    workspace: Workspace, engine: Engine, clusters: str | None, as_of: date, unverified: list[int] | None = None
+) -> _Elected:
+    context, shards, store = workspace.context(), workspace.shards(), workspace.store
+    sources = workspace.source_facts(as_of)
+    oldest, judging = _oldest(workspace, shards), _judging(workspace, clusters, as_of)
+    named = beyond.names(workspace, shards, as_of)
+    related = {ref: tuple(of_shard.values()) for ref, of_shard in named.items()}
     judged = engine.map("decide", judge_shard, judging, [shard.documents for shard in shards])
     policy = workspace.policy_in_force()
     tallies = _tallies(policy, judged)
-    verdicts = artefacts.put_table(store, "sources", run_key, policies.judge_sources(policy, tallies))
-    overrides = artefacts.put_table(store, "overrides", run_key, workspace.overrides())
-    twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, overrides, as_of, run_key)
-    documents = sum(shard.documents for shard in shards)
-    ranges = ranges_for(documents, ROWS_A_RANGE)
-    suppressed = workspace.suppressed()
+    verdicts = artefacts.put_table(store, "sources", policies.judge_sources(policy, tallies))
+    overrides = artefacts.put_table(store, "overrides", workspace.overrides())
+    twins = duplicates.find(workspace, engine, shards, judged, clusters, verdicts, overrides, as_of, unverified)
+    ranges = ranges_for(sum(shard.documents for shard in shards), ROWS_A_RANGE)
+    suppressed, buried = workspace.suppressed(as_of), tombstones.listed(workspace.suppressions(as_of))
+    graves = artefacts.put_table(store, "tombstones", buried) if len(buried) else None
     settling = [
         SettleTask(
             context=context,
             shard=shard,
             judged=done.names[0],
+            described=done.described,
             duplicates=twins,
             place=place,
             oldest=oldest,
@@ -249,48 +342,41 @@ def decide(
             sources=verdicts,
             overrides=overrides,
             suppressed=suppressed,
+            tombstones=graves,
             as_of=as_of,
             ranges=ranges,
-            run_key=run_key,
             related=related[shard.ref],
         )
         for place, (shard, done) in enumerate(zip(shards, judged, strict=True))
     ]
-    settled = engine.map("apply", settle_shard, settling, [shard.text_bytes for shard in shards])
-    rows = tuple(done.names[1] for done in settled)
-    sealing = [SealTask(context, rows, number, run_key) for number in range(ranges if shards else 0)]
-    sealed = engine.map("seal", seal_range, sealing)
-    if clock:
-        clock.time("decide", started, documents, sum(shard.text_bytes for shard in shards))
-        clock.rebuilt += [name for done in (*judged, *settled, *sealed) for name in done.rebuilt]
-    return _draft(workspace, run_key, as_of, shards, settled, sealed, clusters, named, tallies)
+    return _Elected(shards, judged, settling, tallies, named, buried, ranges)
 
 
 def _draft(
     workspace: Workspace,
-    run_key: str,
     as_of: date,
-    shards: Sequence[Shard],
+    found: _Elected,
     settled: Sequence[Done],
     sealed: Sequence[Done],
     clusters: str | None,
-    related: Mapping[str, Mapping[str, str]],
-    tallies: pa.Table,
+    erased: pa.Table,
 ) -> Draft:
-    store, context = workspace.store, workspace.context()
+    store, context, shards = workspace.store, workspace.context(), found.shards
+    run_key, related = _run_key(workspace, shards, as_of), found.named
     relations = grouping.relations(clusters or "", shards)
     tree = _joined(store, [done.names[1] for done in sealed])
-    counts = _counts(shards, settled) | {
+    counts = _counts(shards, settled, erased) | {
         "superseded": sum(workspace.superseded().values()),
-        "verdicts": of_sources(tallies.to_pylist()),
+        "verdicts": of_sources(found.tallies.to_pylist()),
         "clusters": grouping.sizes(artefacts.get(store, name) for name in (relations.clusters if clusters else ())),
     }
     if counts["records"] == 0:
         raise ConfigError(f"{workspace.url}: found no record in any input, expected one at least; look at the inputs")
     size = merkle.size(tree)
-    if size != counts["documents"]:
+    if size != counts["documents"] + counts["erased"]:
         raise IntegrityError(
-            f"manifest: {size} rows for {counts['documents']} documents; nothing was published, run again"
+            f"manifest: {size} rows for {counts['documents']} documents and {counts['erased']} that were erased; "
+            "nothing was published, run again"
         )
     clean = tuple(
         release.Part(f"clean/{shard.source_id}/{shard.ref}.parquet", done.names[0])
@@ -301,6 +387,11 @@ def _draft(
         release.Part(f"attribution/{shard.source_id}/{shard.ref}.txt", done.names[3])
         for shard, done in zip(shards, settled, strict=True)
         if done.counts["attributed"]
+    )
+    edits = tuple(
+        release.Part(f"edits/{shard.source_id}/{shard.ref}.parquet", done.names[4])
+        for shard, done in zip(shards, settled, strict=True)
+        if done.counts["edits"]
     )
     parts = tuple(release.Part(f"manifest/{i:05d}.parquet", done.names[0]) for i, done in enumerate(sealed))
     policy = workspace.policy_in_force()
@@ -318,23 +409,40 @@ def _draft(
                 for kind, name in {**artefact_names(context, shard), **related[shard.ref], "told": told}.items()
                 if kind.startswith(("signals.", "findings.")) or kind in {"keys.near", "told"}
             }
-            | {"statements.optout": statements_name(run_key, shard)}
-            for shard, told in zip(shards, relations.told, strict=True)
+            | {"statements.optout": one.described.statements, "judged": one.names[0]}
+            | {"optouts.states": one.described.optouts}
+            | {"described": one.described.table}
+            # By name, so that a collection leaves what a later release shares with this one.
+            | dict(zip(("clean", "attribution", "edits", "released"), (done.names[0], *done.names[3:]), strict=True))
+            for shard, told, one, done in zip(shards, relations.told, found.judged, settled, strict=True)
         },
         "near": context.near,
-        "relations": {"edges": relations.edges, "clusters": relations.clusters} if clusters else {},
+        "relations": {"edges": relations.edges, "clusters": relations.clusters, "copies": relations.copies}
+        if clusters
+        else {},
         "counts": counts,
         "alarms": alarms.sounding(policy.alarms, counts),
-        "compared": beyond.described(workspace),
+        "compared": beyond.described(workspace, as_of),
         "assessments": assessed(workspace),
         "overrides": reviewed.described(workspace, [part.artefact for part in parts], as_of),
         "dossiers": described_sources(workspace, as_of),
+        "grounds": {
+            "sources": workspace.source_facts(as_of),
+            "clusters": clusters,
+            "overrides": artefacts.put_table(store, "grounds", workspace.overrides()),
+            "suppressions": artefacts.put_table(store, "grounds", workspace.suppressions(as_of)),
+            "suppressed": artefacts.put_table(store, "grounds", _column(workspace.suppressed(as_of))),
+        },
         "diversity": several(workspace.dossiers, counts["languages"]),
     }
     return Draft(
         run_key, as_of, merkle.root(tree).hex(), size, clean, parts,
-        tuple(done.names[1] for done in sealed), counts, run_facts, attribution,
+        tuple(done.names[1] for done in sealed), counts, run_facts, attribution, edits,
     )  # fmt: skip
+
+
+def _column(doc_ids: Iterable[str]) -> pa.Table:
+    return pa.table({"doc_id": pa.array(sorted(doc_ids), pa.string())})
 
 
 def _joined(store: Store, names: Sequence[str]) -> bytes:
@@ -379,7 +487,7 @@ def _described(workspace: Workspace, policy: policies.Policy) -> dict[str, Any]:
     }
 
 
-def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
+def _counts(shards: Sequence[Shard], settled: Sequence[Done], erased: pa.Table) -> dict[str, Any]:
     """Add up captures and dispositions, of all and of each source, and check that they balance."""
     outcomes: Counter[str] = Counter()
     dispositions: Counter[str] = Counter(dict.fromkeys(DISPOSITIONS, 0))
@@ -403,13 +511,19 @@ def _counts(shards: Sequence[Shard], settled: Sequence[Done]) -> dict[str, Any]:
             f"conservation: {records} records gave {dict(outcomes)!r}, {documents} documents gave "
             f"{dict(dispositions)!r}; these must balance: nothing was published, report this as a bug"
         )
+    for source, code in zip(erased["source_id"].to_pylist(), erased["reason"].to_pylist(), strict=True):
+        dispositions["drop"] += 1
+        reasons[code] += 1
+        by_source.setdefault(source, Counter())["drop"] += 1
     removed = {
         source: round((n["drop"] + n["quarantine"]) * 10_000 / max(1, n.total())) for source, n in by_source.items()
     }
     return {
         "records": records,
         "captures": dict(sorted(outcomes.items())),
+        "labelled_files": sum(shard.labelled for shard in shards),
         "documents": documents,
+        "erased": len(erased),
         "text_bytes": sum(s.text_bytes for s in shards),
         "dispositions": dict(dispositions),
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
@@ -447,11 +561,12 @@ def _run_key(workspace: Workspace, shards: Sequence[Shard], as_of: date) -> str:
             grouping.versions(context),
             [asdict(shard) for shard in shards],
             [artefact_names(context, shard) for shard in shards],
-            beyond.names(workspace, shards),
+            beyond.names(workspace, shards, as_of),
             workspace.policy_in_force().digest,
             [pack.ref for pack in context.rule_packs()],
             workspace.source_facts(as_of),
-            sorted(workspace.suppressed()),
+            sorted(workspace.suppressed(as_of)),
+            tombstones.listed(workspace.suppressions(as_of)).to_pylist(),
             workspace.overrides().to_pylist(),
             as_of.isoformat(),
             seal.key_id(keys.seal),
@@ -473,19 +588,19 @@ def _tallies(policy: policies.Policy, judged: Sequence[Done]) -> pa.Table:
 
 def _oldest(workspace: Workspace, shards: Sequence[Shard]) -> str | None:
     """Collect when repeated documents were captured first; None when nothing was repeated."""
-    store = workspace.store
-    parts = [
-        artefacts.decode(read_shard(store, shard, "captures"), ["doc_id", "fetched_at", "outcome"])
-        for shard in shards
-        if shard.outcomes.get("repeat")
-    ]
-    if not parts:
+    store, repeating = workspace.store, [shard for shard in shards if shard.outcomes.get("repeat")]
+    if not repeating:
         return None
-    captures = pa.concat_tables(parts)
+    name = artefacts.name("oldest", [[shard.source_id, shard.digests["captures"]] for shard in repeating])
+    if artefacts.ready(store, name) is True:
+        return name
+    columns = ["doc_id", "fetched_at", "outcome"]
+    captures = pa.concat_tables(artefacts.decode(read_shard(store, one, "captures"), columns) for one in repeating)
     captures = captures.filter(pc.equal(captures["outcome"], "repeat"))
     grouped = captures.group_by("doc_id").aggregate([("fetched_at", "min")])
     table = pa.table({"doc_id": grouped["doc_id"], "fetched_at": grouped["fetched_at_min"]}).sort_by("doc_id")
-    return artefacts.put_table(store, "oldest", "", table)
+    artefacts.put(store, name, artefacts.encode(table))
+    return name
 
 
 def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> str:
@@ -501,6 +616,7 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
         "code_version": version("corpus-gov"),
         "libraries": {name: version(name) for name in LIBRARIES},
         "engine": {"python": platform.python_version(), "machine": platform.machine()},
+        **_since(workspace, draft, releases[-1] if releases else None),
         "stages": clock.stages if clock else {},
         "rebuilt": clock.rebuilt if clock else [],
         "parent": releases[-1] if releases else None,
@@ -509,6 +625,7 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
         content = release.Content(
             clean=draft.clean,
             attribution=draft.attribution,
+            edits=draft.edits,
             manifest=draft.manifest,
             tree=_joined(store, draft.trees),
             root=draft.root,
@@ -519,6 +636,19 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
     if clock:
         clock.time("publish", started, draft.size, 0)
     return published.name
+
+
+def _since(workspace: Workspace, draft: Draft, parent: str | None) -> dict[str, Any]:
+    """Say what was decided otherwise than in the release before: counts, and where the rows lie."""
+    if parent is None:
+        return {}
+    store = workspace.store
+    drafted = (artefacts.get(store, part.artefact, changes.COLUMNS) for part in draft.manifest)
+    found = changes.decisions(changes.files_of(store, parent), drafted)
+    name, run = artefacts.put_table(store, "changes", found), workspace.release(parent).run
+    said = {"since": parent, "artefact": name, "sha256": artefacts.digest(store, name), **changes.summary(found)}
+    said["packs_before"], said["policy_before"] = run["packs"], run["policy"]["digest"]
+    return {"changes": said}
 
 
 def trial(url: str | Path, inputs: Sequence[str], source_id: str) -> Workspace:

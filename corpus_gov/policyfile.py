@@ -7,7 +7,8 @@ with every unknown key an error.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -47,8 +48,10 @@ _CLAUSE: Final = ("id", "scope", "when", "spans", "disposition", "category", "le
 _SPREAD: Final = ("id", "of", "disposition", "category", "legal", "why")
 _POLICY: Final = (
     "policy", "version", "why", "needs", "provisional", "uses", "clauses", "tallies", "election", "spreads", "alarms",
+    "retention",
 )  # fmt: skip
 _TERMS: Final = ("licences", *USES, "why")
+_RETENTION: Final = ("id", "of", "categories", "days", "reviewed", "why")
 _TALLY: Final = ("id", "categories", "when", "why")
 
 
@@ -127,6 +130,22 @@ class Alarms:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """How long bytes of documents stay that are held or dropped for reasons of a class; others stay for good."""
+
+    id: str
+    of: tuple[str, ...]
+    """Ids of clauses and spreads."""
+    categories: tuple[str, ...]
+    """A1 is A1a to A1h; a reason of one of these, or of one of `of`, is of the class."""
+    days: int
+    """Days after the first release that gave such a reason, at which the bytes go."""
+    reviewed: int | None
+    """Days after a person decided to drop the document, where those end earlier."""
+    why: str
+
+
+@dataclass(frozen=True)
 class Policy:
     """A policy in force; equal digests mean equal decisions on equal facts."""
 
@@ -147,6 +166,7 @@ class Policy:
     """SHA-256, hex, over what the file says; comments and line breaks do not count."""
     where: str
     """"file:line" of its needs, for messages."""
+    retention: tuple[Retention, ...] = ()
 
 
 def load(name_or_path: str | Path, folder: Path | None = None) -> Policy:
@@ -191,6 +211,7 @@ def read(text: str, where: str) -> Policy:
     election, alarms = top.below("election"), top.below("alarms")
     election.only(("order", "quality", "least_similarity"))
     spreads = _entries(top, "spreads", "spread", _SPREAD, needed=False)
+    kept = _entries(top, "retention", "retention", _RETENTION, needed=False)
     texts = [*((c, "when") for c in clauses), *((t, "when") for t in tallies), (election, "quality")]
     parsed = _expressions(texts)
     policy = Policy(
@@ -207,6 +228,7 @@ def read(text: str, where: str) -> Policy:
         uses=tuple(_terms(entry) for entry in top.entries("uses", "uses", needed=False)),
         digest=sha256(json.dumps(top.content, sort_keys=True, default=str).encode()).hexdigest(),
         where=f"{where}:{top.line('needs')}",
+        retention=tuple(_retention(entry, {*_ids(clauses), *_ids(spreads)}) for entry in kept),
     )
     if ("quality" in policy.election.order) != (policy.election.quality is not None):
         raise election.error("quality", "expected an expression exactly where order names 'quality'; give both or none")
@@ -280,6 +302,20 @@ def _spread(entry: Entry, clauses: Sequence[str]) -> Spread:
     category = entry.text("category") if "category" in entry.content else ""
     disposition = entry.choice("disposition", ("quarantine", "drop"))
     return Spread(entry.text("id", _ID), of, disposition, category, legal, entry.text("why"))
+
+
+def _retention(entry: Entry, known: AbstractSet[str]) -> Retention:
+    of, categories = entry.texts("of", _ID, needed=False), entry.texts("categories", _CATEGORY, needed=False)
+    if not of and not categories:
+        raise entry.error("id", "found neither `of` nor categories, expected one of them at least; say what goes")
+    if unknown := sorted({*of} - known):
+        raise entry.error("of", f"found {unknown!r}, expected ids of clauses or spreads of this policy; correct it")
+    reviewed = entry.count("reviewed") if "reviewed" in entry.content else None
+    return Retention(entry.text("id", _ID), of, categories, entry.count("days"), reviewed, entry.text("why"))
+
+
+def _ids(entries: Iterable[Entry]) -> Iterator[str]:
+    return (entry.content["id"] for entry in entries)
 
 
 def _terms(entry: Entry) -> Terms:

@@ -7,7 +7,9 @@ row of one document and nothing of any other: the hashes beside the path tell no
 docs/manifest-format.md has the form of the file.
 """
 
+import gzip
 import json
+import zlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +33,10 @@ from corpus_gov.store import Store
 FORMAT: Final = "corpus-gov proof 1"
 
 LARGEST: Final = 1_000_000
-"""Bytes of a proof that is read; those that `prove` writes have some four thousand."""
+"""Bytes of a proof that is read, once unpacked; those that `prove` writes have some five thousand."""
+
+_PACKED: Final = b"\x1f\x8b"
+_GZIP: Final = 16 + zlib.MAX_WBITS
 
 _HEX: Final = 32
 _COLUMNS: Final = tuple(column.name for column in schemas.LEAF)
@@ -78,7 +83,7 @@ def prove(store: Store, release: str | None, doc_id: str) -> bytes:
         doc_id: 32 hex digits.
 
     Returns:
-        The file: canonical JSON.
+        The file: canonical JSON, packed by gzip, which takes off a third and more.
 
     Raises:
         ConfigError: the release or the document is not there.
@@ -90,7 +95,7 @@ def prove(store: Store, release: str | None, doc_id: str) -> bytes:
     if ledger is None or name not in entries:
         raise ConfigError(f"release {release or 'any'!r}: the ledger names {list(entries)!r}; name one of those")
     entry, note = entries[name], ledger.checkpoint() or b""
-    row, index = _row(store, name, entry, doc_id.lower())
+    row, index = _row(store, name, doc_id.lower())
     size = int(note.split(b"\n")[1])
     made = {
         "format": FORMAT,
@@ -104,8 +109,28 @@ def prove(store: Store, release: str | None, doc_id: str) -> bytes:
         "rotations": rotations(ledger.entries()),
         "vkey": store.read(place(name, VKEY)).decode().strip(),
     }
-    data = canonical(made)
+    # Without a time in its head, so that a proof of one state is always the same file.
+    data = gzip.compress(canonical(made), mtime=0)
     check(data)  # whoever gets a proof cannot ask us again
+    return data
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return the JSON of a proof, which may come packed or plain.
+
+    Raises:
+        IntegrityError: it does not unpack, or is no proof by its size.
+    """
+    if data[:2] == _PACKED:
+        unpacking = zlib.decompressobj(_GZIP)
+        try:
+            data = unpacking.decompress(data, LARGEST + 1)
+        except zlib.error as error:
+            raise IntegrityError("proof: does not unpack; it was cut or changed") from error
+        if not unpacking.eof or unpacking.unused_data:
+            raise IntegrityError(f"proof: cut, or more than {LARGEST} bytes once unpacked; it is no proof")
+    if len(data) > LARGEST:
+        raise IntegrityError(f"proof: {len(data)} bytes, expected at most {LARGEST}; it is no proof")
     return data
 
 
@@ -113,7 +138,7 @@ def check(data: bytes, vkey: str | None = None, known: Sequence[bytes] = ()) -> 
     """Check a proof; nothing else is read.
 
     Args:
-        data: the file.
+        data: the file, packed or plain.
         vkey: the pipeline's public key, now or before a rotation, kept elsewhere; None takes the one in the proof.
         known: checkpoints kept elsewhere. One over as many entries must have the same root; one of another size can
             only be compared by somebody who has the ledger, and is named in `trusted`.
@@ -165,10 +190,10 @@ def lines(proven: Proven) -> list[str]:
     ]
 
 
-def _row(store: Store, name: str, entry: Entry, doc_id: str) -> tuple[dict[str, Any], int]:
+def _row(store: Store, name: str, doc_id: str) -> tuple[dict[str, Any], int]:
     """Find a manifest row and its leaf index; files are tried from where a digest of this value should lie."""
-    body = published.decode(published.read_statement(store, name, entry))
-    counts: Mapping[str, int] = body["predicate"]["rows"]
+    amended = published.amended(store, name)
+    counts = amended.rows
     files = sorted(file for file in counts if file.startswith("manifest/"))
     if len(doc_id) != _HEX or set(doc_id) - set("0123456789abcdef"):
         raise ConfigError(f"doc_id {doc_id!r}: expected 32 hex digits; `explain` shows them")
@@ -177,10 +202,12 @@ def _row(store: Store, name: str, entry: Entry, doc_id: str) -> tuple[dict[str, 
         tried.add(at)
         file = pq.ParquetFile(pa.BufferReader(store.read(place(name, files[at]))))
         found, row, aside = _in_file(file, doc_id)
+        before = found + sum(counts[earlier] for earlier in files[:at])
         if row is not None:
-            return row, found + sum(counts[earlier] for earlier in files[:at])
+            return row, manifest.place_of(before, amended.leaves)
         at += aside
-    raise ConfigError(f"{name}: no document {doc_id!r}, expected one of its manifest; look at another release")
+    gone = f"; it may be one of the {len(amended.erased)} that were erased" if amended.erased else ""
+    raise ConfigError(f"{name}: no document {doc_id!r}, expected one of its manifest; look at another release{gone}")
 
 
 def _in_file(file: pq.ParquetFile, doc_id: str) -> tuple[int, dict[str, Any] | None, int]:
@@ -227,9 +254,7 @@ def _nodes(store: Store, name: str, entry: Entry) -> bytes:
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    if len(data) > LARGEST:
-        raise IntegrityError(f"proof: {len(data)} bytes, expected at most {LARGEST}; it is no proof")
-    proof = parse_canonical(data, "proof")
+    proof = parse_canonical(unpacked(data), "proof")
     kinds = {"entry": dict, "row": dict, "path": list, "entry_path": list, "rotations": list, "place": int}
     if not isinstance(proof, dict) or sorted(proof) != list(_KEYS) or proof["format"] != FORMAT:
         raise IntegrityError(f"proof: expected {FORMAT!r} with {', '.join(_KEYS)}; it was cut, or is another file")

@@ -16,6 +16,9 @@ import orjson
 MAGIC: Final = b"C2PATXT\0"
 MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _HEAD: Final = struct.Struct(">8sBI")
+_BOX: Final = struct.Struct(">I4s")
+_DESCRIPTION: Final = 17
+"""Bytes of a description before its label: a UUID and what follows."""
 
 MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 100_000
@@ -41,12 +44,38 @@ class Wrapper(NamedTuple):
 
 def wrappers(text: str) -> Iterator[Wrapper]:
     """Find the manifests in a text; runs of variation selectors that hold something else are passed over."""
+    for start, end, length, data in _runs(text):
+        yield Wrapper(start, end, data[:length])
+
+
+def stores(text: str) -> Iterator[tuple[int, int]]:
+    """Find the wrappers that are what they say: of version 1, whole, with one manifest store and nothing else in them.
+
+    Yields:
+        Code points from the mark to the end of the store; what a run has beyond that is none of the wrapper.
+    """
+    for start, end, length, data in _runs(text, version=1):
+        if len(data) >= length and _is_store(data[:length]):
+            yield start, end - (len(data) - length)
+
+
+def _runs(text: str, version: int | None = None) -> Iterator[tuple[int, int, int, bytes]]:
+    """Give start and end of each run that begins as a wrapper does, the length that it states, and what follows."""
     for run in _RUN.finditer(text):
         data = bytes(ord(sign) - 0xFE00 if ord(sign) <= 0xFE0F else ord(sign) - 0xE0100 + 16 for sign in run[0])
-        magic, _, length = _HEAD.unpack_from(data)
-        if magic == MAGIC:
+        magic, said, length = _HEAD.unpack_from(data)
+        if magic == MAGIC and version in (None, said):
             start = run.start() - (run.start() > 0 and text[run.start() - 1] == MARK)
-            yield Wrapper(start, run.end(), data[_HEAD.size : _HEAD.size + length])
+            yield start, run.end(), length, data[_HEAD.size :]
+
+
+def _is_store(data: bytes) -> bool:
+    """Say whether bytes are one superbox with the description of a manifest store."""
+    if len(data) < 2 * _BOX.size:
+        return False
+    (size, kind), (inner, described) = _BOX.unpack_from(data), _BOX.unpack_from(data, _BOX.size)
+    label = data[2 * _BOX.size + _DESCRIPTION : _BOX.size + inner]
+    return (size, kind, described) == (len(data), b"jumb", b"jumd") and label.startswith(b"c2pa\0")
 
 
 def claims(manifest: bytes) -> dict[str, str]:

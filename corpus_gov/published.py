@@ -8,18 +8,24 @@ import base64
 import binascii
 import json
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.ledger import CHECKPOINT, Ledger, entry_name
-from corpus_gov.store import Missing, Store
+from corpus_gov.store import Missing, Span, Store
+
+if TYPE_CHECKING:
+    from corpus_gov.amendments import Amended
 
 RELEASE_PUBLISHED: Final = "release_published"
 """Type of the entry that commits a release; subject: its statement; data: release, root, size, parent."""
 
 BATCH_INGESTED: Final = "batch_ingested"
 """Type of the entry that makes shards count; subject: the batch file that names them."""
+
+DOCUMENTS_ERASED: Final = "documents_erased"
+"""Type of the entry by which documents are gone; subject: the erasure's record and every amendment of a release."""
 
 STATEMENT: Final = "statement.json"
 CLAIM: Final = "claim"
@@ -40,10 +46,31 @@ def after(name: str | None) -> str:
     return f"r{int(name[1:]) + 1 if name else 1:04d}"
 
 
-def optional(store: Store, name: str) -> bytes | None:
-    """Read an object that need not be there."""
+def numbered(erasure: int) -> str:
+    """Name an erasure by its number, from 1."""
+    return f"{erasure:04d}"
+
+
+def record_of(erasure: int) -> str:
+    """Name the record of an erasure in the store: what it did, which shards took the place of which."""
+    return f"erasures/{numbered(erasure)}.json"
+
+
+def plan_of(erasure: int) -> str:
+    """Name the plan of an erasure in the store: there from before its first write until after its last."""
+    return f"erasures/{numbered(erasure)}.plan.json"
+
+
+def recorded(entry: Entry) -> list[tuple[str, str]]:
+    """Return name and digest of the objects that say which shards there are, of an entry that is about shards."""
+    only_record = entry.type == DOCUMENTS_ERASED
+    return [item for item in entry.subject.items() if not only_record or item[0].startswith("erasures/")]
+
+
+def optional(store: Store, name: str, span: Span | None = None) -> bytes | None:
+    """Read an object that need not be there, or a span of it."""
     try:
-        return store.read(name)
+        return store.read(name, span)
     except Missing:
         return None
 
@@ -94,17 +121,26 @@ def releases(store: Store) -> list[str]:
 
 
 def statement_of(store: Store, name: str) -> dict[str, str]:
-    """Return the SHA-256, hex, of every file of a release, by its name in the store.
+    """Return the SHA-256, hex, of every file of a release as erasures left it, by its name in the store.
 
     Raises:
         ConfigError: no such release is committed.
-        IntegrityError: its statement is not the one that the ledger names.
+        IntegrityError: its statement, or an amendment, is not the one that the ledger names.
     """
+    return amended(store, name).files
+
+
+def amended(store: Store, name: str) -> "Amended":
+    """Return a release as erasures left it, signatures not looked at; errors as for `statement_of`."""
+    from corpus_gov import amendments  # noqa: PLC0415 - imports this module
+
     ledger = open_ledger(store)
     entries = committed(ledger) if ledger else {}
-    if name not in entries:
+    if ledger is None or name not in entries:
         raise ConfigError(f"release {name!r}: not committed, expected one of {list(entries)!r}; name one of those")
-    return subjects(decode(read_statement(store, name, entries[name])), name)
+    body = decode(read_statement(store, name, entries[name]))
+    erasures = (entry for entry in ledger.entries() if entry.type == DOCUMENTS_ERASED)
+    return amendments.in_force(store, erasures, name, body)
 
 
 def read_statement(store: Store, name: str, entry: Entry) -> bytes:

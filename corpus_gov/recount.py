@@ -4,7 +4,7 @@ Memory: one file at a time, its Parquet decoded, and 48 bytes for each released 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus_gov import apply, artefacts, published, schemas
+from corpus_gov.amendments import Amended
 from corpus_gov.errors import IntegrityError, SchemaError
 from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.published import place
@@ -38,6 +39,8 @@ class Rows:
     """Of released documents, S16, ascending."""
     digests: list[np.ndarray] = field(default_factory=list)
     """Their released_digest, S32."""
+    purged: list[np.ndarray] = field(default_factory=list)
+    """Those whose clean document is gone."""
     represented: list[np.ndarray] = field(default_factory=list)
     """S16 pairs: a document, and the one that stands for it."""
     dispositions: Counter[str] = field(default_factory=Counter)
@@ -74,7 +77,9 @@ def needed(store: Store, file: str) -> bytes:
     return data
 
 
-def manifest_files(store: Store, name: str, files: Mapping[str, str], rows: Rows) -> Iterator[tuple[str, pa.Table]]:
+def manifest_files(
+    store: Store, name: str, files: Mapping[str, str], rows: Rows, amended: Amended
+) -> Iterator[tuple[str, pa.Table]]:
     """Read the manifest of a release one file at a time, in ascending doc_id, and note its rows in `rows`.
 
     Raises:
@@ -85,7 +90,8 @@ def manifest_files(store: Store, name: str, files: Mapping[str, str], rows: Rows
             data = needed(store, file)
             found = sha256(data).hexdigest()
             table = decode_manifest(data, file)
-            note_rows(table, file, rows)
+            check_gone(table, file, amended)
+            note_rows(table, file, rows, amended.purged)
             # A changed file goes on to the check of its rows, which names the document; only when every row
             # holds (the file was merely written anew) is the file itself what is wrong.
             yield file, table
@@ -113,8 +119,29 @@ def decode_manifest(data: bytes, file: str) -> pa.Table:
     return table
 
 
-def note_rows(table: pa.Table, file: str, rows: Rows) -> None:
+def check_gone(table: pa.Table, file: str, amended: Amended) -> None:
+    """Check that no row is there which an amendment says was erased.
+
+    Raises:
+        IntegrityError: names the document.
+    """
+    if amended.erased:
+        left = table.filter(pc.is_in(table["leaf_hash"], value_set=pa.array(amended.erased.values(), pa.string())))
+        if left.num_rows:
+            raise IntegrityError(
+                f"{file}: holds the row of doc_id {left['doc_id'][0].as_py()!r}, erased by {amended.names[-1]} or one "
+                "before it; it was put back, or never removed"
+            )
+
+
+def note_rows(table: pa.Table, file: str, rows: Rows, purged: Collection[str] = ()) -> None:
     """Keep of rows of a manifest file what later checks need, 48 bytes for a released row.
+
+    Args:
+        table: MANIFEST.
+        file: for messages.
+        rows: where to keep it.
+        purged: leaf hashes of rows whose clean document is gone.
 
     Raises:
         IntegrityError: a row has a released_digest and is not released, or the other way round.
@@ -128,7 +155,9 @@ def note_rows(table: pa.Table, file: str, rows: Rows) -> None:
             f"{file}: doc_id {odd['doc_id'][0].as_py()!r} is {odd['disposition'][0].as_py()!r}, and a released_digest "
             "belongs to keep and redact alone; the row was not written by corpus_gov"
         )
-    kept = table.filter(released)
+    gone = pc.and_(released, pc.is_in(table["leaf_hash"], value_set=pa.array(sorted(purged), pa.string())))
+    rows.purged.append(_raw(table.filter(gone)["doc_id"], _ID, file))
+    kept = table.filter(pc.and_not(released, gone))
     rows.ids.append(_raw(kept["doc_id"], _ID, file))
     rows.digests.append(_raw(kept["released_digest"], _DIGEST, file))
     copies = table.filter(pc.is_valid(table["representative_id"]))
@@ -226,15 +255,22 @@ def _joined(parts: list[np.ndarray], width: int) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, f"S{width}")
 
 
-def check_represented(name: str, rows: Rows) -> int:
-    """Check that whatever was dropped as a duplicate has its representative in this very release."""
-    ids = _joined(rows.ids, _ID)
+def check_represented(name: str, rows: Rows, orphans: int = 0) -> int:
+    """Check that whatever was dropped as a duplicate has its representative in this very release.
+
+    Args:
+        name: the release.
+        rows: of the manifest.
+        orphans: rows whose representative was erased, as the amendments say.
+    """
+    ids = _joined([*rows.ids, *rows.purged], _ID)
     pairs = np.concatenate(rows.represented) if rows.represented else np.zeros((0, 2), f"S{_ID}")
     lost = ~np.isin(pairs[:, 1], ids)
-    if lost.any():
-        copy, kept = (_hex(item, _ID) for item in pairs[int(np.argmax(lost))])
+    if np.count_nonzero(lost) != orphans:
+        copy, kept = (_hex(item, _ID) for item in pairs[int(np.argmax(lost))]) if len(pairs) else ("", "")
         raise IntegrityError(
-            f"{place(name, 'manifest/')}: doc_id {copy!r} was dropped for {kept!r}, which this release does not hold; "
-            "a text was lost: report this as a bug"
+            f"{place(name, 'manifest/')}: doc_id {copy!r} was dropped for {kept!r}; {np.count_nonzero(lost)} such "
+            f"representatives are not in this release, expected {orphans} that were erased; a text was lost: report "
+            "this as a bug"
         )
     return len(pairs)

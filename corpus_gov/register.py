@@ -11,7 +11,7 @@ from typing import Final
 
 from corpus_gov.store import Missing, Store
 
-FOLDERS: Final = ("sources", "reviews", "suppression")
+FOLDERS: Final = ("sources", "reviews", "suppression", "expectations", "requests")
 
 
 def add(store: Store, name: str, data: bytes) -> None:

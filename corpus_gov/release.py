@@ -38,7 +38,7 @@ from corpus_gov.published import (
     releases,
     statement_of,
 )
-from corpus_gov.store import Store
+from corpus_gov.store import LocalStore, Store
 from corpus_gov.verification import Report, balance, intact, verify
 
 __all__ = [
@@ -59,13 +59,16 @@ POLICY: Final = ("name", "version", "digest")
 COUNTS: Final = ("records", "captures", "documents", "dispositions")
 """Keys of run["counts"] that the statement repeats and `verify` recounts."""
 
+ERASED: Final = "erased"
+"""Key of run["counts"], repeated too where it is there: rows of documents that are erased and no shard holds."""
+
 
 @dataclass(frozen=True)
 class Part:
     """A finished table of the build cache, and the file of the release that it becomes."""
 
     name: str
-    """clean/<source_id>/<shard>.parquet, manifest/<number>.parquet or attribution/<source_id>/<shard>.txt"""
+    """clean/ or edits/<source_id>/<shard>.parquet, manifest/<number>.parquet or attribution/<source_id>/<shard>.txt"""
     artefact: str
 
 
@@ -80,6 +83,7 @@ class Content:
         root: hex, over the tree.
         size: rows.
         attribution: text files of what is owed to whom, in any order.
+        edits: EDITS files, what makes the clean documents of the stored ones, in any order.
         run: facts of the run; `counts` has COUNTS, `packs` and `policy` say what was in force.
     """
 
@@ -90,6 +94,7 @@ class Content:
     size: int
     run: Mapping[str, Any]
     attribution: Sequence[Part] = ()
+    edits: Sequence[Part] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def publish(
     earlier = published.committed(ledger)
     parent = list(earlier)[-1] if earlier else None
     name = published.after(parent)
-    files = [part.name for part in (*content.clean, *content.attribution, *content.manifest)]
+    files = [part.name for part in (*content.clean, *content.attribution, *content.edits, *content.manifest)]
     claim = {"release": name, "fencing": lease.fencing, "files": [*files, TREE_FILE, RUN, VKEY, STATEMENT]}
     lease.check()
     if not store.put_if_absent(place(name, CLAIM), artefacts.canonical(claim)):
@@ -149,8 +154,11 @@ def publish(
     # If we crash from here on, `recover` finds the claim, removes what it lists, and the number is free again.
     rows: dict[str, int] = {}
     digests: dict[str, str] = {}
+    cached = {
+        part.name: part.artefact for part in (*content.clean, *content.manifest, *content.attribution, *content.edits)
+    }
     for file, data in _files(store, signer, content, rows):
-        digests[file] = _write(store, lease, place(name, file), data)
+        digests[file] = _write(store, lease, place(name, file), data, cached.get(file))
     if sum(rows[part.name] for part in content.manifest) != content.size:
         raise IntegrityError(f"{place(name)}: manifest files hold {rows!r}, expected {content.size} rows; run again")
     before = earlier[parent].subject[place(parent, STATEMENT)] if parent else None
@@ -211,7 +219,8 @@ def _check(content: Content) -> None:
             f"release: found run facts {sorted(content.run)!r} and parts {names!r}, expected as Content says"
         )
     found = merkle.root(content.tree).hex()
-    sizes = {merkle.size(content.tree), content.size, content.run["counts"]["documents"]}
+    rows = content.run["counts"]["documents"] + content.run["counts"].get(ERASED, 0)
+    sizes = {merkle.size(content.tree), content.size, rows}
     if found != content.root or len(sizes) != 1:
         raise IntegrityError(
             f"release: the tree has root {found!r}, expected {content.root!r}; tree, manifest and documents have "
@@ -226,7 +235,7 @@ def _files(store: Store, signer: Signer, content: Content, rows: dict[str, int])
         data = artefacts.read(store, part.artefact)
         rows[part.name] = _rows(data, part.artefact)
         yield part.name, data
-    for part in content.attribution:
+    for part in (*content.attribution, *content.edits):
         yield part.name, artefacts.read(store, part.artefact)
     yield TREE_FILE, content.tree
     yield RUN, artefacts.canonical(content.run)
@@ -243,7 +252,7 @@ def _rows(data: bytes, artefact: str) -> int:
 def _predicate(stated: Mapping[str, Any], run: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, Any]:
     return {
         **stated,
-        "counts": {key: run["counts"][key] for key in COUNTS},
+        "counts": {key: run["counts"][key] for key in (*COUNTS, ERASED) if key in run["counts"]},
         "packs": run["packs"],
         "policy": {key: run["policy"][key] for key in POLICY},
         "provisional": bool(run.get("provisional", False)),
@@ -251,8 +260,12 @@ def _predicate(stated: Mapping[str, Any], run: Mapping[str, Any], rows: Mapping[
     }
 
 
-def _write(store: Store, lease: Lease, name: str, data: bytes) -> str:
+def _write(store: Store, lease: Lease, name: str, data: bytes, source: str | None = None) -> str:
     lease.check()
+    # What lies in the build cache as it is needs no second copy: neither of a release, nor of the next one.
+    if source is not None and isinstance(store, LocalStore) and store.share(source, name):
+        # It was held against this when it was read.
+        return artefacts.digest(store, source)
     if not store.put_if_absent(name, data) and store.read(name) != data:
         raise StoreError(f"{name}: another process wrote it, expected this run to be alone; run again")
     return sha256(data).hexdigest()

@@ -12,13 +12,16 @@ def headline(outcome: Outcome) -> str:
     return f"published {outcome.release}" if outcome.published else f"unchanged, {outcome.release} stands"
 
 
-def markdown(outcome: Outcome, checks: Sequence[Any] = (), recovered: Sequence[str] = ()) -> str:
+def markdown(
+    outcome: Outcome, checks: Sequence[Any] = (), recovered: Sequence[str] = (), pages: Sequence[str] = ()
+) -> str:
     """Summarise a run.
 
     Args:
         outcome: of the run; captures, decisions, reasons and sources are those of its release, stages its own.
         checks: the expectations that were checked.
         recovered: what start-up finished or discarded of an interrupted run.
+        pages: files of the release's report.
     """
     counts = outcome.run["counts"]
     parts = [
@@ -33,6 +36,7 @@ def markdown(outcome: Outcome, checks: Sequence[Any] = (), recovered: Sequence[s
         _table(ITEMS, (item_row(source, n) for source, n in counts.get("items", {}).items())),
         _table(("expectation", "held"), ((check.expectation, "yes" if check.ok else "**no**") for check in checks)),
         _table(("stage", "seconds"), ((name, f"{facts['seconds']:.2f}") for name, facts in outcome.stages.items())),
+        *(f"Report: `{page}`" for page in pages),
         *(f"Recovered: {line}." for line in recovered),
         *(f"Rebuilt: `{name}` was damaged and was built again." for name in outcome.rebuilt),
     ]

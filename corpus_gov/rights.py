@@ -24,6 +24,12 @@ NOT_PROTECTED: Final = "rights.not_protected"
 EVIDENCE: Final = (PERMITTED, CONDITIONAL, FORBIDDEN, OWNER, NOT_PROTECTED)
 """Categories of rights evidence; a finding's own category counts, since one rule can find several."""
 
+MATERIAL: Final = {"official_texts": "LicenseRef-official-text", "plain_news": "LicenseRef-plain-news"}
+"""What a dossier may say that all texts of its source are, and the licence of the signs that it stands beside."""
+STATED: Final = SCALE // 2
+"""Confidence of that: half of what is needed, so that a text without any sign of its own stays what it is."""
+STATED_RULE: Final = "dossier.material@1"
+
 USES: Final = ("train", "redistribute", "commercial")
 """What a policy can say of a licence."""
 ANSWERS: Final = ("allowed", "unknown", "excluded")
@@ -63,13 +69,14 @@ class Terms:
         return any(fnmatchcase(licence, pattern) for pattern in self.licences)
 
 
-def resolve(findings: pa.Table, rows: np.ndarray, n: int) -> Rights:
+def resolve(findings: pa.Table, rows: np.ndarray, n: int, material: str | None = None) -> Rights:
     """Resolve the evidence of some documents.
 
     Args:
         findings: FINDINGS, m rows; those of other categories than EVIDENCE are not looked at.
         rows: of the document of each finding.
         n: documents.
+        material: of MATERIAL, where the dossier says so and holds: one more sign where the text has one of its kind.
     """
     category = _whole(findings["category"])
     licence, _, scope = evidence.parts(_whole(findings["note"]))
@@ -80,7 +87,12 @@ def resolve(findings: pa.Table, rows: np.ndarray, n: int) -> Rights:
     of = {name: np.asarray(pc.equal(category, name)) for name in EVIDENCE}
     seen = {name: _any(of[name] & ~part, rows, n) for name in (PERMITTED, CONDITIONAL)}
     banned, page_ban = _any(of[FORBIDDEN], rows, n), _any(of[FORBIDDEN] & ~site, rows, n)
-    free = _sums(findings, of[NOT_PROTECTED], rows, score, n) >= SCALE
+    # A dispatch is no sign of a law or decision, however many of these it is about.
+    news = np.asarray(pc.fill_null(pc.equal(licence, MATERIAL["plain_news"]), False))  # noqa: FBT003
+    free = _sums(findings, of[NOT_PROTECTED] & ~news, rows, score, n) >= SCALE
+    if material is not None:
+        alone = _sums(findings, of[NOT_PROTECTED] & (news if material == "plain_news" else ~news), rows, score, n)
+        free |= (alone > 0) & (alone + STATED >= SCALE)
     granted = seen[PERMITTED] | seen[CONDITIONAL]
     # A site cannot forbid what nobody owns; a ban inside the text may be about a part that somebody does.
     official = free & ~page_ban
@@ -111,14 +123,15 @@ def uses(rights: Rights, matrix: Sequence[Terms]) -> Mapping[str, pa.Array]:
     A licence that no row fits is `unknown`; so is a document without one, or with a condition in words beside it. What
     is forbidden is excluded, and what is not protected allowed, whatever the matrix says.
     """
-    known: dict[tuple[str, str | None], tuple[str, ...]] = {}
-    answers = []
-    licences = pc.if_else(rights.bound, pa.scalar(None, pa.string()), rights.licence)
-    for key in zip(rights.state.to_pylist(), licences.to_pylist(), strict=True):
-        if key not in known:
-            known[key] = _answers(*key, matrix)
-        answers.append(known[key])
-    return {use: pa.array([one[i] for one in answers], pa.string()) for i, use in enumerate(USES)}
+    state = rights.state.dictionary_encode()
+    licence = pc.if_else(rights.bound, pa.scalar(None, pa.string()), rights.licence).dictionary_encode()
+    states, licences = state.dictionary.to_pylist(), [*licence.dictionary.to_pylist(), None]
+    # Documents are many, pairs of a state and a licence are few.
+    at = np.asarray(pc.fill_null(licence.indices, len(licences) - 1)).astype(np.int64)
+    pairs, which = np.unique(np.asarray(state.indices) * len(licences) + at, return_inverse=True)
+    answers = [_answers(states[one // len(licences)], licences[one % len(licences)], matrix) for one in pairs.tolist()]
+    places = pa.array(which.reshape(-1))
+    return {use: pa.array([one[i] for one in answers], pa.string()).take(places) for i, use in enumerate(USES)}
 
 
 def _answers(state: str, licence: str | None, matrix: Sequence[Terms]) -> tuple[str, ...]:

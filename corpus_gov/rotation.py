@@ -64,7 +64,7 @@ def settle(workspace: "Workspace") -> list[str]:
     """
     folder, ledger = workspace.keys_folder, workspace.ledger()
     if not (folder / NEXT).is_file():
-        _refuse_replaced(workspace, ledger)
+        refuse_replaced(workspace, ledger)
         return []
     new = Signer(workspace.settings.id, keys.read_signing(folder / NEXT))
     old = workspace.signer()
@@ -90,7 +90,7 @@ def _rotation(ledger: Ledger, new: Signer) -> Entry | None:
     return next(named, None)
 
 
-def _refuse_replaced(workspace: "Workspace", ledger: Ledger) -> None:
+def refuse_replaced(workspace: "Workspace", ledger: Ledger) -> None:
     """Say so where the key was rotated with another copy of the key folder, before a signature does not hold."""
     note = ledger.checkpoint()
     if note is None or carries(note, workspace.signer().verifier):

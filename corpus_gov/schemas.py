@@ -212,8 +212,8 @@ EVIDENCE: Final = pa.struct(
     [
         field("state", pa.string(), "What it says: permitted, conditional, forbidden, owner, not_protected."),
         field("licence", pa.string(), "SPDX id or own id of the licence it names.", null=True),
-        field("place", pa.string(), "Where: header, head, json, field, file, body, footer.", null=True),
-        field("scope", pa.string(), "What it is about: page, site, or part, a picture or the like on it.", null=True),
+        field("place", pa.string(), "Where: header, head, json, field, file, body, footer, dossier.", null=True),
+        field("scope", pa.string(), "What it is about: page, site, part (such as a picture on it), source.", null=True),
         field("rule", pa.string(), "id@version of the rule that found it."),
         field("score", pa.int32(), "Confidence.", scale=True),
     ]
@@ -225,9 +225,9 @@ LEAF: Final = (
     field("uri", pa.string(), "Redacted where a finding lies in it.", null=True),
     field("uri_hmac", pa.string(), "Keyed digest of the URI, for look-up.", null=True),
     field("fetched_at", TIME, "Oldest capture.", null=True),
-    field("payload_digest", pa.string(), "SHA-256 of the decoded body."),
-    field("text_digest", pa.string(), "SHA-256 of the extracted text."),
-    field("extractor", pa.string(), "name@version."),
+    field("payload_digest", pa.string(), "SHA-256 of the decoded body; null in a tombstone.", null=True),
+    field("text_digest", pa.string(), "SHA-256 of the extracted text; null in a tombstone.", null=True),
+    field("extractor", pa.string(), "name@version; none in a tombstone."),
     field("rights_state", pa.string(), "One of RIGHTS_STATES."),
     field("rights_basis", pa.string(), "Legal basis from the dossier.", null=True),
     field("rights_licence", pa.string(), "SPDX id or own id of the licence found.", null=True),
@@ -274,7 +274,7 @@ MANIFEST: Final = table(
 
 CLEAN: Final = table(
     "clean",
-    1,
+    2,
     "The released corpus.",
     field("doc_id", pa.string(), "The document."),
     field("source_id", pa.string(), "The dossier."),
@@ -284,12 +284,24 @@ CLEAN: Final = table(
     field("language", pa.string(), "Detected language, or und."),
     field("licence", pa.string(), "Licence found.", null=True),
     field("attribution", TEXT, "Licence, author and notices that go with the text; personal data replaced.", null=True),
+    field("aigc_state", pa.string(), "One of AIGC_STATES, as in the manifest: labelled is never said to be human."),
     field("published_at", TIME, "From the page or delivery.", null=True),
     field("released_digest", pa.string(), "SHA-256 over length-prefixed (uri or '', title or '', text)."),
 )
 
+EDITS: Final = table(
+    "edits",
+    1,
+    "What stands where in released documents instead of what was there: places and placeholders, nothing of the text.",
+    field("doc_id", pa.string(), "The document."),
+    field("column", pa.string(), "uri, title or text."),
+    field("start", pa.int64(), "First code point that is replaced; edits of a column do not overlap."),
+    field("end", pa.int64(), "One past the last code point."),
+    field("placeholder", pa.string(), "What stands there instead; '' where it was cut."),
+)
+
 TABLES: Final = {
     name_of(schema): schema
-    for schema in (CAPTURES, SNAPSHOTS, DOCUMENTS, FINDINGS, EDGES, CLUSTERS, DECISIONS, MANIFEST, CLEAN)
+    for schema in (CAPTURES, SNAPSHOTS, DOCUMENTS, FINDINGS, EDGES, CLUSTERS, DECISIONS, MANIFEST, CLEAN, EDITS)
 }
 """Every fixed table by name; signals are built by their measures and described in `signals`."""

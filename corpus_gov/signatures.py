@@ -19,6 +19,7 @@ from corpus_gov.errors import ConfigError, IntegrityError, SchemaError
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:corpus-gov:release:v1"
+AMENDMENT_TYPE: Final = "urn:corpus-gov:amendment:v1"
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
 _ED25519: Final = b"\x01"
@@ -180,12 +181,13 @@ def pae(payload_type: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
 
 
-def statement(subjects: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
+def statement(subjects: Mapping[str, str], predicate: Mapping[str, Any], kind: str = PREDICATE_TYPE) -> dict[str, Any]:
     """Build an in-toto Statement v1 about the files of a release.
 
     Args:
         subjects: SHA-256, hex, by file name inside the release.
-        predicate: of type PREDICATE_TYPE; its `root` and `size` are the manifest's (docs/manifest-format.md).
+        predicate: its `root` and `size` are the manifest's (docs/manifest-format.md).
+        kind: type of the predicate, PREDICATE_TYPE or AMENDMENT_TYPE.
 
     Raises:
         SchemaError: the predicate lacks root or size.
@@ -195,7 +197,7 @@ def statement(subjects: Mapping[str, str], predicate: Mapping[str, Any]) -> dict
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(subjects.items())],
-        "predicateType": PREDICATE_TYPE,
+        "predicateType": kind,
         "predicate": dict(predicate),
     }
 
@@ -213,8 +215,10 @@ def dsse_sign(body: Mapping[str, Any], signer: Signer) -> bytes:
     )
 
 
-def dsse_verify(envelope: bytes, vkey: str, where: str = "statement.json") -> dict[str, Any]:
-    """Return the statement of an envelope that the key `vkey` signed.
+def dsse_verify(
+    envelope: bytes, vkey: str, where: str = "statement.json", predicate: str = PREDICATE_TYPE
+) -> dict[str, Any]:
+    """Return the statement of an envelope that the key `vkey` signed, its predicate being of the type `predicate`.
 
     Raises:
         IntegrityError: the envelope is malformed, or no signature of that key holds; names `where`.
@@ -231,10 +235,8 @@ def dsse_verify(envelope: bytes, vkey: str, where: str = "statement.json") -> di
         )
     verifier.verify(signatures[verifier.reference], pae(kind, payload), where)
     body = parse_canonical(payload, where)
-    if not isinstance(body, dict) or body.get("_type") != STATEMENT_TYPE or body.get("predicateType") != PREDICATE_TYPE:
-        raise IntegrityError(
-            f"{where}: signed, but no {STATEMENT_TYPE!r} with {PREDICATE_TYPE!r}; it is something else"
-        )
+    if not isinstance(body, dict) or body.get("_type") != STATEMENT_TYPE or body.get("predicateType") != predicate:
+        raise IntegrityError(f"{where}: signed, but no {STATEMENT_TYPE!r} with {predicate!r}; it is something else")
     return body
 
 

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from errno import ENOTDIR
+from errno import EEXIST, EMLINK, ENOTDIR, ENOTSUP, EPERM, EXDEV
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -76,15 +76,31 @@ class Store(Protocol):
 
 
 def open_store(url: str | Path) -> Store:
-    """Open the store at a folder, or the store of this process at `memory://NAME` or `memory://NAME?list_delay=N`.
+    """Open the store at a folder, in a bucket at `s3://BUCKET/FOLDER`, or of this process at `memory://NAME`.
+
+    `memory://NAME?list_delay=N` is one whose listing lags.
 
     Raises:
         ConfigError: another scheme, or what follows it is malformed.
     """
+    if isinstance(url, str) and url.startswith("overlay://"):
+        from corpus_gov import overlay  # noqa: PLC0415 - imports this module
+
+        return overlay.opened(url)
     if isinstance(url, str) and "://" in url:
+        if url.startswith("rehearsal://"):
+            from corpus_gov.rehearsal import RehearsalStore  # noqa: PLC0415 - imports this module
+
+            return RehearsalStore.opened(url)
+        if url.startswith("s3://"):
+            from corpus_gov.buckets import BucketStore  # noqa: PLC0415 - imports this module
+
+            return BucketStore(url.rstrip("/"))
         found = _MEMORY.fullmatch(url)
         if found is None:
-            raise ConfigError(f"store {url!r}: expected a folder, 'memory://NAME' or 'memory://NAME?list_delay=N'")
+            raise ConfigError(
+                f"store {url!r}: expected a folder, 's3://BUCKET/FOLDER', 'memory://NAME' or 'memory://NAME?list_delay=N'"
+            )
         return MemoryStore(found["name"], int(found["delay"] or 0))
     return LocalStore(Path(url))
 
@@ -159,6 +175,23 @@ class LocalStore:
                     return False
                 os.fsync(folder)
                 return True
+
+    def share(self, source: str, name: str) -> bool:
+        """Give the file `source` another name, unless that one is taken; files are replaced and never changed in place.
+
+        Returns:
+            False where nothing was done: the name is taken, or the file system has no hard links.
+        """
+        old, new = self._locate(source), self._locate(name)
+        with _named(name, "write"), self._opened(new.parent, make=True) as folder, self._opened(old.parent) as beside:
+            try:
+                os.link(old.name, new.name, src_dir_fd=beside, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in {EEXIST, EXDEV, EPERM, EMLINK, ENOTSUP}:
+                    return False
+                raise
+            os.fsync(folder)
+            return True
 
     def delete(self, name: str) -> None:
         """Remove the file; folders stay, since another process may be about to write into them."""

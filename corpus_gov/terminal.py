@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from corpus_gov.pipeline import Outcome
+    from corpus_gov.replay import Replayed
     from corpus_gov.verification import Report
 
 NAMES: Final = ("keep", "redact", "quarantine", "drop")
@@ -24,6 +25,7 @@ _OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 """Control characters but line feed and tab, and those that turn the direction of a line."""
 
 SHOWN: Final = 10
+LABELLED_FILES: Final = "files that were not read as text have a label of AI-generated content"
 """Reasons and rebuilt artefacts that a summary names; --json has all of them."""
 
 
@@ -125,6 +127,8 @@ def summary(folder: str, outcome: "Outcome") -> None:
     say(f"\nRelease {outcome.release} {state}{provisional}: {folder}/releases/{outcome.release}")
     say(f"{counts['records']} records -> {counts['documents']} documents, policy {run['policy']['name']}\n")
     table(("captures", "count"), counts["captures"].items())
+    if counts.get("labelled_files"):
+        say(f"{counts['labelled_files']} {LABELLED_FILES}.")
     table(("decision", "documents"), zip(NAMES, _by_name(counts["dispositions"]), strict=True))
     reasons = sorted(counts["reasons"].items(), key=lambda item: (-item[1], item[0]))
     table(("top reasons", "documents"), reasons[:SHOWN])
@@ -145,6 +149,8 @@ def status(facts: Mapping[str, Any]) -> None:
     say(f"{facts['name']} ({facts['workspace']}), policy {facts['policy']}, {facts['shards']} shards")
     table(("source", "dossier"), sorted(facts["sources"].items()))
     table(("outcome", "captures"), sorted(facts["captures"].items()))
+    if facts["labelled_files"]:
+        say(f"{facts['labelled_files']} {LABELLED_FILES}.")
     if facts["superseded"]:
         say(f"{facts['superseded']} of the rejected captures are superseded: a later file of the same name was read.")
     for source, number in facts["waiting"].items():
@@ -158,6 +164,21 @@ def status(facts: Mapping[str, Any]) -> None:
     for what in ("changed", "overruled"):
         for one in facts["overrides"].get(what, ()):
             say(f"override {one['override_id']} is {what}: asked {one['asked']}, the rules say {one['now']} now")
+    for state, number in facts["requests"].items():
+        if state in {"overdue", "due", "open"}:
+            say(f"{number} requests to erase are {state}; `erase list` shows them.")
+    _late(facts)
+    if "disk" in facts:
+        table(("files", "bytes"), facts["disk"].items())
+
+
+def _late(facts: Mapping[str, Any]) -> None:
+    """Say what has to be done: bytes that are due to go, and what should have been done by now."""
+    for name, one in facts["retention"].items():
+        if one["due"]:
+            say(f"DUE: the bytes of {one['due']} documents, by retention {name}; `retain` takes them away.")
+    for one in facts["overdue"]:
+        say(f"OVERDUE: {one['text']}")
 
 
 def _items(items: Mapping[str, Mapping[str, int]]) -> None:
@@ -165,12 +186,25 @@ def _items(items: Mapping[str, Mapping[str, int]]) -> None:
         table(ITEMS, [item_row(source, counted) for source, counted in items.items()])
 
 
-def changes(old: str, new: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str], limit: int) -> None:
-    """Print the first `limit` documents that differ between two releases, and how many there are."""
-    say(f"{len(rows)} documents differ between {old} and {new}.")
-    table(names, [[_cell(row[name]) for name in names] for row in rows[:limit]])
-    if len(rows) > limit:
-        say(f"{len(rows) - limit} more; --limit or --json shows them.")
+def changes(old: str, new: str, number: int, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Print the first documents that differ between two releases, and how many there are."""
+    say(f"{number} documents differ between {old} and {new}.")
+    table(names, [[_cell(row[name]) for name in names] for row in rows])
+    if number > len(rows):
+        say(f"{number - len(rows)} more; --limit, --json or --out shows them.")
+
+
+def replayed(found: "Replayed") -> None:
+    """Print what deciding a release again came to; differences never come this far."""
+    say(f"ok    replay: {found.same} of {found.asked} documents, rows, clean texts and edits, come out the same")
+    if found.erased:
+        say(f"note  {found.erased} were erased, nobody can decide them again")
+    if found.unsettled:
+        say(f"note  {found.unsettled} are copies of documents, some of which were erased; they come out otherwise now")
+    if found.rebuilt:
+        say(f"note  {found.rebuilt} artefacts were not there any more, and were built again from the documents")
+    for note in found.notes:
+        say(f"note  {note}")
 
 
 def similar(release: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -223,9 +257,13 @@ def verified(report: "Report") -> None:
         say(f"{'ok  ' if ok else 'FAIL'}  {check}: {detail}")
     for note in report.trusted:
         say(f"note  {note}")
-    looked = sum(report.counts.values())
+    looked = sum(report.counts.values()) + report.erased
     if looked < report.size:
         return say(f"{looked} of the {report.size} rows of {report.release} hold; the others were not looked at.")
+    for left in report.unfinished:
+        say(f"note  {left}: the next command that writes finishes it")
+    if report.erased:
+        return say(f"{report.release} is complete: {report.size} rows, {report.erased} of them erased.")
     return say(f"{report.release} is whole: {report.size} rows.")
 
 

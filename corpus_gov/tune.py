@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, reasons, thresholds
+from corpus_gov import artefacts, consents, reasons, thresholds
 from corpus_gov.errors import ConfigError
 from corpus_gov.expressions import Expression, evaluate, leaves, parse
 from corpus_gov.facts import DOCUMENT, FAILED, facts
@@ -25,8 +25,8 @@ from corpus_gov.stages import Shard, read_shard
 from corpus_gov.workspace import Release
 
 _QUARANTINE: Final = DISPOSITIONS.index("quarantine")
-_MANIFEST: Final = ("doc_id", "uri", "disposition", "reasons", "optout_state", "optout_digest")
-_ALL_RULES: Final = ("category.", "rights.", "ip_risk", "screen.", "aigc.state")
+_MANIFEST: Final = ("doc_id", "uri", "disposition", "reasons", "optout_state", "optout_digest", "consent_hmac")
+_ALL_RULES: Final = ("category.", "rights.", "optout.", "ip_risk", "screen.", "aigc.state")
 """Facts that more than one rule stands behind."""
 
 
@@ -154,10 +154,9 @@ def _facts(release: Release, manifest: pa.Table, columns: set[str], without: str
     """Join the facts that the expressions read, of all shards."""
     run, workspace = release.run, release.workspace
     as_of = date.fromisoformat(run["as_of"])
-    sources = {name: dossier.facts(as_of) for name, dossier in workspace.dossiers.items()}
+    sources, matrix = workspace.source_facts(as_of), workspace.policy_in_force().uses
     packs = _packs(workspace.context().rule_packs(), columns, without)
     of_others = any(name.startswith(("contained.", "spun.")) for name in columns)
-    optouts = manifest.select(["doc_id", "optout_state", "optout_digest"]).rename_columns(["doc_id", "state", "digest"])
     parts = []
     known = set(run["shards"])
     for shard in (one for one in workspace.shards() if one.ref in known):
@@ -166,9 +165,24 @@ def _facts(release: Release, manifest: pa.Table, columns: set[str], without: str
         documents = _documents(release, shard, names, columns)
         findings = _findings(release, names, packs, without)
         relations = artefacts.get(workspace.store, names["told"]) if of_others and "keys.near" in names else None
-        table = facts(documents, signals, findings, optouts, sources.get(shard.source_id, {}), packs, relations)
+        optouts, source = _optouts(release, names, manifest), sources.get(shard.source_id, {})
+        held = _consents(release, documents["doc_id"], manifest, source)
+        table = facts(documents, signals, findings, optouts, source, packs, relations, matrix, held)
         parts.append(_flat(table, columns))
     return pa.concat_tables(parts)
+
+
+def _optouts(release: Release, names: Mapping[str, str], manifest: pa.Table) -> pa.Table:
+    """Return what was in force for the documents, protocol by protocol; of releases that did not keep it the state."""
+    if kept := names.get("optouts.states"):
+        return artefacts.get(release.workspace.store, kept)
+    return manifest.select(["doc_id", "optout_state", "optout_digest"]).rename_columns(["doc_id", "state", "digest"])
+
+
+def _consents(release: Release, ids: pa.ChunkedArray, manifest: pa.Table, source: Mapping[str, Any]) -> pa.Array:
+    place = pc.index_in(ids.combine_chunks(), value_set=manifest["doc_id"].combine_chunks())
+    digests = manifest["consent_hmac"].combine_chunks().take(place)
+    return consents.states(digests, release.workspace.store, source, release.workspace.keys().seal)
 
 
 def _flat(table: pa.Table, columns: set[str]) -> pa.Table:

@@ -2,6 +2,9 @@
 
     checkpoint -> ledger entry -> statement -> files -> tree -> manifest rows -> clean documents
 
+Where documents were erased, signed amendments stand between statement and files: a file that another one took the place
+of, and a leaf without a row, are accepted under one that the ledger names, and never otherwise.
+
 An error names the file or document. What a check rests on that cannot be checked from the workspace itself
 is listed in `Report.trusted`: the rest of the answer is as good as those assumptions.
 
@@ -14,14 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from corpus_gov import manifest, merkle, published, schemas
+from corpus_gov import amendments, manifest, merkle, published, schemas
+from corpus_gov.amendments import Amended
 from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.keyring import Keyring
 from corpus_gov.ledger import TREE, Ledger, dsse_verify
-from corpus_gov.published import BATCH_INGESTED, COPY, RUN, STATEMENT, TREE_FILE, VKEY, place
+from corpus_gov.published import BATCH_INGESTED, COPY, DOCUMENTS_ERASED, RUN, STATEMENT, TREE_FILE, VKEY, place
 from corpus_gov.recount import Rows, check_clean, check_represented, manifest_files, needed, read_checked
-from corpus_gov.signatures import Verifier
+from corpus_gov.signatures import AMENDMENT_TYPE, Verifier
 from corpus_gov.store import Store
 
 
@@ -36,6 +40,9 @@ class Report:
         counts: rows by disposition.
         checks: name, whether it was done, and what it covered.
         trusted: what had to be taken on trust, one sentence each.
+        erased: rows that are gone, under amendments; `counts` are of those that are left.
+        unfinished: erasures that were begun and are not done, one sentence each; the next command that writes finishes
+            them. The release is whole all the same.
     """
 
     release: str
@@ -44,6 +51,8 @@ class Report:
     counts: Mapping[str, int]
     checks: list[tuple[str, bool, str]]
     trusted: list[str]
+    erased: int = 0
+    unfinished: tuple[str, ...] = ()
 
 
 def verify(
@@ -64,31 +73,36 @@ def verify(
         ConfigError: no such release, or vkey is malformed.
     """
     found = sealed(store, name, vkey, known)
-    name, predicate, files = found.name, found.predicate, found.files
-    for file in (RUN, VKEY):
-        read_checked(store, place(name, file), files[place(name, file)])
-    rows = _check_manifest(store, name, predicate, files, deep=deep)
+    name, predicate, files, amended = found.name, found.predicate, found.files, found.amended
+    read_below = tuple(place(name, part) for part in ("manifest/", "clean/", TREE_FILE))
+    for file, digest in files.items():
+        if not file.startswith(read_below):
+            read_checked(store, file, digest)
+    rows = _check_manifest(store, found, deep=deep)
     balance(predicate["counts"], place(name, STATEMENT))
-    _check_counts(store, name, predicate, rows)
+    counts = _check_counts(store, name, predicate, rows, amended)
     batches = _check_batches(store, found.ledger, name, found.entry)
     documents = check_clean(store, name, files, rows, deep=deep)
-    represented = check_represented(name, rows)
-    counts, skipped = predicate["counts"], "not looked at, only the digests of the files"
+    represented = check_represented(name, rows, amended.orphans)
+    stated, skipped = predicate["counts"], "not looked at, only the digests of the files"
+    left = predicate["size"] - len(amended.erased)
     return Report(
         release=name,
         root=predicate["root"],
         size=predicate["size"],
-        counts=counts["dispositions"],
+        counts=counts,
         checks=[
             *found.checks,
-            ("files", True, f"{len(files)} files have the digests of the statement"),
-            ("manifest", deep, f"{predicate['size']} rows hash to the root" if deep else skipped),
+            ("files", True, f"{len(files)} files have the digests of the statement{_and_amendments(amended)}"),
+            ("manifest", deep, f"{left} rows{_and_leaves(amended)} hash to the root" if deep else skipped),
             ("batches", True, f"{batches} batches of the ledger hold the shards that the run names"),
-            ("conservation", True, f"{counts['records']} records, {counts['documents']} documents, all accounted for"),
+            ("conservation", True, f"{stated['records']} records, {stated['documents']} documents, all accounted for"),
             ("clean", deep, f"{documents} documents are what the manifest says" if deep else skipped),
             ("duplicates", True, f"{represented} dropped copies, each with its released representative"),
         ],
         trusted=found.trusted,
+        erased=len(amended.erased),
+        unfinished=tuple(_unfinished(store, found.ledger, amended)),
     )
 
 
@@ -101,7 +115,7 @@ class Sealed:
         ledger: that names it.
         entry: index of the entry that does.
         predicate: of its statement.
-        files: SHA-256, hex, of its files, by their names in the store.
+        amended: what erasures made of its files.
         checks: as in `Report`.
         trusted: as in `Report`.
     """
@@ -110,9 +124,14 @@ class Sealed:
     ledger: Ledger
     entry: int
     predicate: Mapping[str, Any]
-    files: Mapping[str, str]
+    amended: Amended
     checks: list[tuple[str, bool, str]]
     trusted: list[str]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Return the SHA-256, hex, of its files in force, by their names in the store."""
+        return self.amended.files
 
 
 def sealed(store: Store, name: str | None, vkey: str | None, known: Sequence[bytes]) -> Sealed:
@@ -129,12 +148,46 @@ def sealed(store: Store, name: str | None, vkey: str | None, known: Sequence[byt
         published.read_statement(store, name, entries[name]), log.keys.at(index).vkey, place(name, STATEMENT)
     )
     _check_statement(name, body["predicate"], entries)
+    amended = _amended(store, ledger, name, body, log.keys)
     checks = [
         ("ledger", True, f"{log.size} signed entries; extends {log.known} known and {copies} exported checkpoints"),
         ("statement", True, f"signed, and named by entry {index} of the ledger"),
     ]
+    if amended.names:
+        what = f"{len(amended.erased)} rows erased, {len(amended.purged)} clean documents purged"
+        checks.append(("amendments", True, f"{len(amended.names)} signed, and named by the ledger: {what}"))
     trusted = list(_trusted(vkey, log.warnings))
-    return Sealed(name, ledger, index, body["predicate"], published.subjects(body, name), checks, trusted)
+    return Sealed(name, ledger, index, body["predicate"], amended, checks, trusted)
+
+
+def _amended(store: Store, ledger: Ledger, name: str, statement: Mapping[str, Any], keys: Keyring) -> Amended:
+    """Read the amendments of a release, each signed by the key that the pipeline had, and the records of erasures."""
+    erasures = [entry for entry in ledger.entries() if entry.type == DOCUMENTS_ERASED]
+    for entry in erasures:
+        for file, digest in published.recorded(entry):
+            read_checked(store, file, digest)
+    return amendments.in_force(
+        store, erasures, name, statement,
+        lambda raw, entry, where: dsse_verify(raw, keys.at(entry.index).vkey, where, AMENDMENT_TYPE),
+    )  # fmt: skip
+
+
+def _unfinished(store: Store, ledger: Ledger, amended: Amended) -> Iterator[str]:
+    """Name erasures that a crash cut off: before its entry one counts for nothing, after it old bytes may be left."""
+    done = sum(entry.type == DOCUMENTS_ERASED for entry in ledger.entries())
+    left = sum(published.optional(store, file, (0, 1)) is not None for file in amended.replaced)
+    if left or published.optional(store, published.plan_of(done)) is not None:
+        yield f"erasure {published.numbered(done)}: in force, and not everything that it replaced is removed yet"
+    if published.optional(store, published.plan_of(done + 1)) is not None:
+        yield f"erasure {published.numbered(done + 1)}: begun, and not in force yet"
+
+
+def _and_amendments(amended: Amended) -> str:
+    return " or of its amendments" if amended.names else ""
+
+
+def _and_leaves(amended: Amended) -> str:
+    return f" and {len(amended.erased)} leaves of erased ones" if amended.erased else ""
 
 
 def _check_batches(store: Store, ledger: Ledger, name: str, index: int) -> int:
@@ -143,14 +196,15 @@ def _check_batches(store: Store, ledger: Ledger, name: str, index: int) -> int:
     Raises:
         IntegrityError: a batch was changed, or the release was made from other shards.
     """
-    found: set[str] = set()
+    generations: dict[str, int] = {}
     batches = 0
     for entry in ledger.entries():
-        if entry.index < index and entry.type == BATCH_INGESTED:
-            batches += 1
-            for file, digest in entry.subject.items():
+        if entry.index < index and entry.type in {BATCH_INGESTED, DOCUMENTS_ERASED}:
+            batches += entry.type == BATCH_INGESTED
+            for file, digest in published.recorded(entry):
                 shards = json.loads(read_checked(store, file, digest))["shards"]
-                found |= {f"{shard['shard_id']}.{shard['generation']}" for shard in shards}
+                generations |= {shard["shard_id"]: shard["generation"] for shard in shards}
+    found = {f"{shard_id}.{generation}" for shard_id, generation in generations.items()}
     named = set(json.loads(store.read(place(name, RUN))).get("shards", ()))
     if named != found:
         raise IntegrityError(
@@ -225,20 +279,41 @@ def _check_statement(name: str, predicate: Mapping[str, Any], entries: Mapping[s
         )
 
 
-def _check_manifest(
-    store: Store, name: str, predicate: Mapping[str, Any], files: Mapping[str, str], *, deep: bool
-) -> Rows:
-    tree = read_checked(store, place(name, TREE_FILE), files[place(name, TREE_FILE)])
+def _check_manifest(store: Store, found: Sealed, *, deep: bool) -> Rows:
+    name, files, predicate, amended = found.name, found.files, found.predicate, found.amended
+    tree = checked_tree(store, found)
     rows = Rows()
-    parts = manifest_files(store, name, files, rows)
-    root = predicate["root"]
-    size = manifest.verify_files(parts, tree, root) if deep else sum(table.num_rows for _, table in parts)
-    if size != predicate["size"] or merkle.root(tree).hex() != root:
+    parts = manifest_files(store, name, files, rows, amended)
+    root, leaves = predicate["root"], amended.leaves
+    size = manifest.verify_files(parts, tree, root, leaves) if deep else sum(table.num_rows for _, table in parts)
+    if size + len(leaves) != predicate["size"]:
         raise IntegrityError(
-            f"{place(name, TREE_FILE)}: {size} rows with root {merkle.root(tree).hex()!r}, the statement says "
-            f"{predicate['size']} with {predicate['root']!r}; it is of another release"
+            f"{place(name, TREE_FILE)}: {size} rows and {len(leaves)} erased ones, the statement says "
+            f"{predicate['size']}; it is of another release"
         )
     return rows
+
+
+def checked_tree(store: Store, found: Sealed) -> bytes:
+    """Read the tree of a release, and hold it against the root and the leaves of erased rows.
+
+    Raises:
+        IntegrityError: it has another root, or an amendment erases a leaf that it does not hold.
+    """
+    file, width = place(found.name, TREE_FILE), merkle.WIDTH
+    tree = read_checked(store, file, found.files[file])
+    if (root := merkle.root(tree).hex()) != found.predicate["root"] or merkle.size(tree) != found.predicate["size"]:
+        raise IntegrityError(
+            f"{file}: {merkle.size(tree)} leaves with root {root!r}, the statement says {found.predicate['size']} with "
+            f"{found.predicate['root']!r}; it is of another release"
+        )
+    for index, leaf in found.amended.erased.items():
+        if tree[index * width : (index + 1) * width].hex() != leaf:
+            raise IntegrityError(
+                f"{found.amended.names[-1]}: says that leaf {index} was {leaf!r}, the tree has another; "
+                "the amendment is of another release"
+            )
+    return tree
 
 
 def balance(counts: Mapping[str, Any], where: str) -> None:
@@ -251,28 +326,34 @@ def balance(counts: Mapping[str, Any], where: str) -> None:
         IntegrityError: names `where` and the counts.
     """
     captures, dispositions = counts["captures"], counts["dispositions"]
-    documents = counts["documents"]
+    # Rows of documents that were erased have no capture any more.
+    documents, rows = counts["documents"], counts["documents"] + counts.get("erased", 0)
     unknown = {*captures} - {*schemas.OUTCOMES} | {*dispositions} - {*schemas.DISPOSITIONS}
     whole = counts["records"] <= sum(captures.values()) and documents == captures.get("document", 0)
-    if unknown or not whole or documents != sum(dispositions.values()):
+    if unknown or not whole or rows != sum(dispositions.values()):
         raise IntegrityError(
-            f"{where}: {counts['records']} records gave captures {dict(captures)!r}; {documents} documents gave "
-            f"{dict(dispositions)!r}; these must balance: report this as a bug"
+            f"{where}: {counts['records']} records gave captures {dict(captures)!r}; {documents} documents and "
+            f"{rows - documents} erased ones gave {dict(dispositions)!r}; these must balance: report this as a bug"
         )
 
 
-def _check_counts(store: Store, name: str, predicate: Mapping[str, Any], rows: Rows) -> None:
-    """Compare the counts of the statement with run.json's and with the manifest's own rows."""
+def _check_counts(
+    store: Store, name: str, predicate: Mapping[str, Any], rows: Rows, amended: Amended
+) -> dict[str, int]:
+    """Compare the counts of the statement with run.json's and with the manifest's own rows; returns those."""
     run = json.loads(needed(store, place(name, RUN)))
     stated = predicate["counts"]
     same = {key: run.get("counts", {}).get(key) for key in stated}
     found = dict(rows.dispositions)
-    wanted = {key: number for key, number in stated["dispositions"].items() if number}
-    if same != stated or stated["documents"] != predicate["size"] or found != wanted:
+    gone = amended.dispositions
+    wanted = {key: number - gone[key] for key, number in stated["dispositions"].items() if number - gone[key]}
+    if same != stated or stated["documents"] + stated.get("erased", 0) != predicate["size"] or found != wanted:
         raise IntegrityError(
             f"{place(name, RUN)}: counts {same!r} for {predicate['size']} rows of the manifest with {found!r}, "
-            f"the statement says {stated!r}; these must be the same"
+            f"the statement says {stated!r}{f', of which {dict(gone)!r} were erased' if gone else ''}; "
+            "these must be the same"
         )
+    return {key: number - gone[key] for key, number in stated["dispositions"].items()}
 
 
 def _trusted(vkey: str | None, warnings: Sequence[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ that came to a list or left it or, of a rule that is new, gone or asks something
 import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final, TypeAlias
 
 from corpus_gov import wordlists
@@ -34,12 +35,16 @@ def outline(pack: RulePack) -> Outline:
     """
     lists: dict[str, list[Any]] = {}
     rules: dict[str, dict[str, Any]] = {}
+    # Rules share the lists of a file; the packs keep them alive, so that an address stands for one list.
+    known: dict[int, str] = {}
     for rule in pack.rules:
         digests = {}
         for name, words in rule.params["words"].items():
-            entries = _entries(words)
-            digests[name] = _digest(entries)
-            lists[digests[name]] = entries
+            if id(words) not in known:
+                entries = _entries(words)
+                known[id(words)] = _digest(entries)
+                lists[known[id(words)]] = entries
+            digests[name] = known[id(words)]
         rules[rule.id] = {
             "asks": _digest(_asks(rule)),
             "columns": list(rule.params["columns"]),
@@ -82,17 +87,18 @@ def probe(wanted: Changes) -> RulePack:
 
 def _entries(words: Iterable[Any]) -> list[Any]:
     """Return entries and variants once each, ascending; sealed ones as they are."""
-    found: dict[str, Any] = {}
-    for word in words:
-        if isinstance(word, Mapping) and "word" not in word:
-            found |= _keyed([dict(word)])
-        else:
-            found |= _keyed(wordlists.entries([word]))
+    listed = list(words)
+    sealed = [dict(word) for word in listed if wordlists.is_sealed(word)]
+    found = _keyed([*sealed, *wordlists.entries([word for word in listed if not wordlists.is_sealed(word)])])
     return [found[key] for key in sorted(found)]
 
 
 def _keyed(entries: Iterable[Any]) -> dict[str, Any]:
-    return {json.dumps(entry, sort_keys=True): entry for entry in entries}
+    # Text is written as `dumps` writes it, without the encoder that each of its calls makes.
+    return {
+        encode_basestring_ascii(entry) if isinstance(entry, str) else json.dumps(entry, sort_keys=True): entry
+        for entry in entries
+    }
 
 
 def _asks(rule: Rule) -> Any:

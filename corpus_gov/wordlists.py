@@ -6,20 +6,18 @@
     wechat = weixin | vx (pinyin and initials, seen in advertisements)
 
 An entry may have variants behind `=`, apart by `|`, and must then say in brackets where they come from. A list whose
-entries nobody may read has digests in their place (`sealed`):
+entries nobody may read has keyed hashes in their place (`wordseals` makes them), and says how and under which key:
 
-    [names sealed 00112233445566778899aabbccddeeff]
-    3 1f0c…64 hex digits
+    [names sealed words1 0123456789abcdef]
+    3 1f0c25aa 9b1e…64 hex digits
 
 Files may come from third parties: their size and the number and length of entries are limited, there are no patterns,
 and whatever is wrong is an error with file and line.
 """
 
-import hmac
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from corpus_gov.errors import RuleError
 
@@ -30,15 +28,25 @@ MAX_CHARS: Final = 100
 """Of one entry."""
 MAX_VARIANTS: Final = 40
 """Of one entry."""
-MAX_TOKENS: Final = 8
-"""Of a sealed entry: for each number of tokens a text's windows are digested once."""
+WORDS: Final = "words1"
+"""How entries of keywords are sealed: raised when an entry would have other tokens (`kernels.wordtokens.forms`)."""
+HOSTS: Final = "hosts1"
+"""How domains of blocklists are sealed."""
 
 Word: TypeAlias = str | dict[str, str | list[str]]
-"""An entry as it is written, or with its `variants` and their `source`, or `sealed` with `key` and `tokens`."""
+"""An entry as it is written, or with its `variants` and their `source`, or `sealed`: a digest with its `way`, `key`,
+`tokens` and, for words, `short`."""
 
-_HEAD = re.compile(r"\[([a-z][a-z0-9_]*)(?: sealed ([0-9a-f]{32,64}))?\]")
+_HEAD = re.compile(r"\[([a-z][a-z0-9_]*)(?: sealed ([a-z]+[0-9]+) ([0-9a-f]{16}))?\]")
 _VARIED = re.compile(r"(.+?) = (.+?) \(([^()]{3,200})\)")
-_SEALED = re.compile(r"([1-9]) ([0-9a-f]{64})")
+_SEALED: Final = {
+    WORDS: re.compile(r"([1-9][0-9]?) ([0-9a-f]{8}) ([0-9a-f]{64})"),
+    HOSTS: re.compile(r"([1-9][0-9]?) ()([0-9a-f]{64})"),
+}
+_EXPECTED: Final = {
+    WORDS: "a number of tokens, 8 and 64 hex digits",
+    HOSTS: "a number of labels and 64 hex digits",
+}
 
 
 def parse(data: bytes, where: str) -> dict[str, list[Word]]:
@@ -55,19 +63,19 @@ def parse(data: bytes, where: str) -> dict[str, list[Word]]:
         RuleError: names file and line.
     """
     lists: dict[str, list[Word]] = {}
-    name, key, count = "", "", 0
+    name, way, key, count = "", "", "", 0
     for number, raw in enumerate(_text(data, where).split("\n"), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         place = f"{where}:{number}"
         if line.startswith("["):
-            name, key = _head(line, place)
+            name, way, key = _head(line, place)
             lists.setdefault(name, [])
             continue
         if not name:
             raise RuleError(f"{place}: found an entry before a list, expected a line such as [offer]; name its list")
-        word = _sealed(line, key, place) if key else _word(line, place)
+        word = _sealed(line, way, key, place) if way else _word(line, place)
         count += 1 + (len(word["variants"]) if isinstance(word, dict) and "variants" in word else 0)
         if count > MAX_ENTRIES:
             raise RuleError(f"{place}: found more than {MAX_ENTRIES} entries, expected at most that; split the file")
@@ -75,24 +83,12 @@ def parse(data: bytes, where: str) -> dict[str, list[Word]]:
     return lists
 
 
-def seal(tokens: Sequence[int], key: str) -> str:
-    """Return the line for a sealed entry.
-
-    Who has the file can try words against it, one by one; it keeps a list from being read, not from being tested.
-
-    Args:
-        tokens: the folded entry, as `kernels.multimatch.forms` gives it.
-        key: hex digits from the head of the list.
-    """
-    return f"{len(tokens)} {digest(tokens, bytes.fromhex(key))}"
+def is_sealed(word: object) -> bool:
+    """Tell an entry that nobody can read, in a list as `parse` or a pack gives it."""
+    return not isinstance(word, str) and isinstance(word, Mapping) and "sealed" in word
 
 
-def digest(tokens: Sequence[int], key: bytes) -> str:
-    """Return HMAC-SHA-256, hex, over the tokens of a folded entry, eight bytes each, the lowest first."""
-    return hmac.new(key, b"".join(token.to_bytes(8, "little") for token in tokens), sha256).hexdigest()
-
-
-def entries(words: Sequence[str | Mapping[str, object]]) -> list[str]:
+def entries(words: Sequence[str | Mapping[str, Any]]) -> list[str]:
     """Return the entries of a list with their variants; sealed ones have none that could be read."""
     found: list[str] = []
     for word in words:
@@ -115,9 +111,13 @@ def _text(data: bytes, where: str) -> str:
         raise RuleError(f"{where}:{line}: found no valid UTF-8; save the file as UTF-8") from error
 
 
-def _head(line: str, place: str) -> tuple[str, str]:
+def _head(line: str, place: str) -> tuple[str, str, str]:
     if match := _HEAD.fullmatch(line):
-        return match[1], match[2] or ""
+        if match[2] and match[2] not in _SEALED:
+            raise RuleError(
+                f"{place}: found a list sealed as {match[2]!r}, expected one of {sorted(_SEALED)!r}; seal it again"
+            )
+        return match[1], match[2] or "", match[3] or ""
     raise RuleError(f"{place}: found {line[:60]!r}, expected the name of a list such as [offer]; correct it")
 
 
@@ -142,11 +142,9 @@ def _checked(word: str, place: str) -> str:
     return word
 
 
-def _sealed(line: str, key: str, place: str) -> Word:
-    match = _SEALED.fullmatch(line)
-    if not match or int(match[1]) > MAX_TOKENS:
-        raise RuleError(
-            f"{place}: found no sealed entry, expected a number of tokens from 1 to {MAX_TOKENS} and 64 hex digits; "
-            "write it by corpus_gov.wordlists.seal"
-        )
-    return {"sealed": match[2], "key": key, "tokens": match[1]}
+def _sealed(line: str, way: str, key: str, place: str) -> Word:
+    match = _SEALED[way].fullmatch(line)
+    if not match:
+        raise RuleError(f"{place}: found no sealed entry, expected {_EXPECTED[way]}; write it by `rules seal-list`")
+    short = {"short": match[2]} if match[2] else {}
+    return {"sealed": match[3], "way": way, "key": key, "tokens": match[1], **short}

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, config, keys, register, schemas
+from corpus_gov import artefacts, config, keys, published, register, schemas
+from corpus_gov.buckets import BucketStore
+from corpus_gov.entries import Entry
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.lease import Lease
 from corpus_gov.ledger import Ledger, Signer
 from corpus_gov.policy import OVERRIDES, Policy
 from corpus_gov.published import BATCH_INGESTED
-from corpus_gov.stages import FAMILIES, Context, Shard
+from corpus_gov.stages import FAMILIES, Context, Shard, shard_id
 from corpus_gov.store import LocalStore, Missing, Store, open_store
 
 SETTINGS: Final = "corpus-gov.toml"
@@ -39,7 +41,7 @@ class Workspace:
     """An open workspace; nothing is written until a run.
 
     Attributes:
-        url: its folder, or memory://name in tests.
+        url: its folder, s3://bucket/folder, or memory://name in tests.
         settings: corpus-gov.toml.
         dossiers: by source_id.
     """
@@ -63,6 +65,8 @@ class Workspace:
     def root(self) -> Path | None:
         """The folder of a local workspace."""
         store = self.store
+        # A rehearsal lies over the workspace that it rehearses.
+        store = getattr(store, "base", store)
         return Path(store.root) if isinstance(store, LocalStore) else None
 
     @property
@@ -120,7 +124,7 @@ class Workspace:
         Raises:
             StoreError: somebody else is writing.
         """
-        from corpus_gov import release, rotation  # noqa: PLC0415 - imports cryptography and Parquet
+        from corpus_gov import erasing, release, rotation  # noqa: PLC0415 - imports cryptography and Parquet
 
         if self._held:
             yield self._held[0]
@@ -131,6 +135,7 @@ class Workspace:
                 # Before anything is appended, whoever writes: an interrupted run is finished or taken back first.
                 self.recovered = rotation.settle(self)
                 self.recovered += release.recover(self.store, lease, self.ledger(), self.signer())
+                self.recovered += erasing.settle(self)
                 yield lease
             finally:
                 self._held.pop()
@@ -141,7 +146,7 @@ class Workspace:
         found = {source: dossier.damaged(self._evidence) for source, dossier in self.dossiers.items()}
         return {source: keys for source, keys in found.items() if keys}
 
-    def source_facts(self, as_of: date) -> dict[str, dict[str, str | int | None]]:
+    def source_facts(self, as_of: date) -> dict[str, dict[str, Any]]:
         """Return what a policy may ask about each source on that day, papers compared with their digests."""
         damaged = self.damaged_papers()
         return {source: one.facts(as_of, damaged.get(source, ())) for source, one in self.dossiers.items()}
@@ -179,16 +184,37 @@ class Workspace:
         return {source: rejected for source, rejected in sorted(found.items()) if rejected}
 
     def _batches(self) -> Iterator[list[Shard]]:
-        for entry in self.ledger().entries():
+        entries = list(self.ledger().entries())
+        now = self._rewritten(entries)
+        for entry in entries:
             if entry.type == BATCH_INGESTED:
                 for name, digest in entry.subject.items():
                     body = json.loads(read_batch(self.store, name, digest))
-                    yield [Shard(**shard) for shard in body["shards"]]
+                    yield [now.get(shard["shard_id"]) or Shard(**shard) for shard in body["shards"]]
 
-    def suppressed(self) -> frozenset[str]:
-        """Return the doc_ids that must never be released or stored again.
+    def _rewritten(self, entries: Sequence[Entry]) -> dict[str, Shard]:
+        """Return the newest generation of each shard that erasures wrote anew, by shard_id."""
+        found: dict[str, Shard] = {}
+        for entry in entries:
+            if entry.type == published.DOCUMENTS_ERASED:
+                for name, digest in published.recorded(entry):
+                    shards = (Shard(**one) for one in json.loads(read_batch(self.store, name, digest))["shards"])
+                    found |= {shard.shard_id: shard for shard in shards}
+        return found
+
+    def generations(self) -> dict[str, str]:
+        """Return, by shard_id, how shards that erasures wrote anew are named now; releases name them as they were."""
+        if published.optional(self.store, published.record_of(1), (0, 1)) is None:
+            return {}
+        return {shard_id: shard.ref for shard_id, shard in self._rewritten(list(self.ledger().entries())).items()}
+
+    def suppressed(self, as_of: date | None = None) -> frozenset[str]:
+        """Return the doc_ids that must not be released or stored again.
 
         They stand in suppression/*.txt, one a line, and in suppression/*.jsonl.
+
+        Args:
+            as_of: the day that ends of rows are compared with; today by default.
         """
         found: set[str] = set()
         for name, data in register.objects(self.store, "suppression", ".txt").items():
@@ -199,10 +225,13 @@ class Workspace:
                         f"{name}: word {number} is no doc_id, expected 32 lower-case hex digits; correct it"
                     )
                 found.add(line)
-        return frozenset(found) | set(self.suppressed_near()["doc_id"].drop_null().to_pylist())
+        return frozenset(found) | set(self.suppressions(as_of)["doc_id"].drop_null().to_pylist())
 
-    def suppressed_near(self) -> pa.Table:
-        """Return the rows of the suppression list that near copies are found by (suppression/*.jsonl).
+    def suppressions(self, as_of: date | None = None) -> pa.Table:
+        """Return the rows of the suppression list that are in force (suppression/*.jsonl).
+
+        Args:
+            as_of: as for `suppressed`.
 
         Raises:
             ConfigError: a line is no SUPPRESSIONS row.
@@ -211,7 +240,9 @@ class Workspace:
 
         found = register.objects(self.store, "suppression", ".jsonl")
         parts = [suppressed.read(data, name) for name, data in found.items()]
-        return pa.concat_tables([suppressed.SUPPRESSIONS.empty_table(), *parts])
+        rows = pa.concat_tables([suppressed.SUPPRESSIONS.empty_table(), *parts])
+        day = pa.scalar(as_of or datetime.now(UTC).date(), pa.date32())
+        return rows.filter(pc.fill_null(pc.greater_equal(rows["expires"], day), True))  # noqa: FBT003 - null: no end
 
     def overrides(self) -> pa.Table:
         """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each).
@@ -276,8 +307,11 @@ class Release:
 
     @property
     def run(self) -> dict[str, Any]:
-        """Return the facts of the run that made it (run.json)."""
+        """Return the facts of the run that made it (run.json), shards under the names that erasures gave them since."""
         found: dict[str, Any] = json.loads(self.workspace.store.read(f"releases/{self.name}/run.json"))
+        if now := self.workspace.generations():
+            found["shards"] = [now.get(shard_id(ref), ref) for ref in found["shards"]]
+            found["artefacts"] = {now.get(shard_id(ref), ref): names for ref, names in found["artefacts"].items()}
         return found
 
     @property
@@ -385,6 +419,8 @@ def init(url: str | Path, *, name: str, owner: str, policy: str = "default") -> 
     """
     store = open_store(str(url))
     settings = config.Settings(id=f"w-{secrets.token_hex(6)}", name=name, owner=owner, policy=policy)
+    if isinstance(store, BucketStore):
+        store.check()
     root = Path(store.root) if isinstance(store, LocalStore) else None
     folder = keys.folder(settings.id)
     if _exists(store, SETTINGS):
@@ -419,7 +455,7 @@ def open_workspace(url: str | Path, *, policy: str | None = None, rules_folder: 
         if dossier.source_id != name.removeprefix("sources/").removesuffix(".yaml"):
             raise ConfigError(f"{name}: found source_id {dossier.source_id!r}, expected the name of the file")
         dossiers[dossier.source_id] = dossier
-    location = str(url) if str(url).startswith("memory://") else str(Path(url).absolute())
+    location = str(url) if "://" in str(url) else str(Path(url).absolute())
     return Workspace(location, config.load_settings(text, SETTINGS), dossiers, rules_folder, policy or "")
 
 

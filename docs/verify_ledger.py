@@ -7,6 +7,7 @@ beside this file, and pyarrow with it.
 """
 
 import base64
+import gzip
 import json
 import sys
 from hashlib import sha256
@@ -177,7 +178,8 @@ def check_proof(file: Path, key: str | None, _: list[str]) -> str:
     """Check the proof of a document: row, manifest's root, entry, checkpoint."""
     import verify_manifest  # noqa: PLC0415 - needs pyarrow, which ledgers do not
 
-    proof = json.loads(file.read_bytes())
+    raw = file.read_bytes()
+    proof = json.loads(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
     keys, entry = lead(proof, key), proof["entry"]
     origin, size, root = head(proof["checkpoint"], keys)
     check_entry(entry, [pair for pair in keys if pair[0] <= entry["index"]], {})

@@ -46,6 +46,7 @@ def clean_rows(numbers: Sequence[int], generation: int) -> pa.Table:
         "licence": pa.nulls(len(numbers), pa.string()),
         "attribution": pa.nulls(len(numbers), schemas.TEXT),
         "published_at": pa.nulls(len(numbers), schemas.TIME),
+        "aigc_state": pa.array(["none_found"] * len(numbers), pa.string()),
     }
     columns["released_digest"] = apply.released_digests(columns["uri"], columns["title"], columns["text"])
     return pa.table(columns, schema=schemas.CLEAN)
@@ -79,6 +80,8 @@ def built(generation: int, representatives: tuple[tuple[int, str], ...]) -> tupl
     rows = [manifest_row(n, digests, dict(representatives)) for n in range(len(DISPOSITIONS))]
     sealed = manifest.seal_rows(pa.Table.from_pylist(rows, schema=manifest.ROWS), LEAF_KEY)
     tables |= {"manifest/00000.parquet": sealed.slice(0, 5), "manifest/00001.parquet": sealed.slice(5)}
+    edit = {"doc_id": doc_id(2), "column": "text", "start": 0, "end": 4, "placeholder": "[NAME]"}
+    tables["edits/site/s0.0.parquet"] = pa.Table.from_pylist([edit], schema=schemas.EDITS)
     files = {name: artefacts.encode(table) for name, table in tables.items()}
     return files, manifest.tree_bytes(manifest.leaf_hashes(sealed))
 
@@ -99,7 +102,7 @@ def content(store: Store, generation: int = 1, *, representatives: Mapping[int, 
         "dispositions": {name: DISPOSITIONS.count(name) for name in schemas.DISPOSITIONS},
     }
     run = {"counts": counts, "packs": ["common.pii@1:00"], "policy": {"name": "trial", "version": 1, "digest": "00"}}
-    return Content(parts[:2], parts[2:], tree, merkle.root(tree).hex(), 10, run)
+    return Content(parts[:2], parts[2:4], tree, merkle.root(tree).hex(), 10, run, edits=parts[4:])
 
 
 def new_ledger(store: Store) -> Ledger:

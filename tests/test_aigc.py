@@ -186,7 +186,11 @@ def test_a_run_keeps_every_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     rows = workspace.release().table("manifest").to_pylist()
     states = {row["uri"].rpartition("/")[2]: row["aigc_state"] for row in rows}
     assert states == {"plain": "none_found"} | dict.fromkeys(("meta", "comment", "hidden", "line"), "labelled")
-    clean = {row["uri"].rpartition("/")[2]: row["text"] for row in workspace.release().table("clean").to_pylist()}
+    released = workspace.release().table("clean").to_pylist()
+    assert {name: states[name] for row in released if (name := row["uri"].rpartition("/")[2])} == {
+        row["uri"].rpartition("/")[2]: row["aigc_state"] for row in released
+    }
+    clean = {row["uri"].rpartition("/")[2]: row["text"] for row in released}
     assert "本内容由AI生成" in clean.get("line", "本内容由AI生成")
 
 

@@ -114,7 +114,7 @@ def test_the_independent_verifier_refuses(made: tuple[Path, list[bytes]], folder
     shutil.copytree(folder, tmp_path / "longer")
     Ledger(LocalStore(tmp_path / "longer"), ORIGIN).append("n", {}, {}, actor=PIPELINE, signer=LAST, time=NOW)
     kept = tmp_path / "longer" / "ledger" / "checkpoint"
-    proof = json.loads(proofs.prove(LocalStore(folder), "r0001", doc_id(3)))
+    proof = json.loads(proofs.unpacked(proofs.prove(LocalStore(folder), "r0001", doc_id(3))))
     proof["row"]["disposition"] = "keep"
     (tmp_path / "proof").write_bytes(canonical(proof))
     rolled_back = verifier("ledger", folder / "ledger", LAST.vkey, kept)

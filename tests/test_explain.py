@@ -59,9 +59,9 @@ def test_only_needed_shards_are_read(release, monkeypatch):
     opened: Counter[str] = Counter()
     read = LocalStore.read
 
-    def counted(store: LocalStore, name: str) -> bytes:
+    def counted(store: LocalStore, name: str, span: tuple[int, int] | None = None) -> bytes:
         opened[name] += 1
-        return read(store, name)
+        return read(store, name, span)
 
     monkeypatch.setattr(LocalStore, "read", counted)
     facts = release.explain(doc_id)
@@ -77,7 +77,7 @@ def test_only_needed_shards_are_read(release, monkeypatch):
         n for n in release.run["artefacts"][row["shard"]].values() if n.startswith(("artefacts/sig", "artefacts/fi"))
     }
     of_shard = release.run["artefacts"][row["shard"]]
-    relations = {*release.run["relations"]["edges"], of_shard["told"], of_shard["statements.optout"]}
+    relations = {*release.run["relations"]["edges"], *(of_shard[n] for n in ("told", "statements.optout", "judged"))}
     assert {n for n in opened if n.startswith("artefacts/") and n.endswith(".parquet")} == own | relations
     assert [capture["outcome"] for capture in facts["captures"]] == ["document", "repeat"]
 

@@ -39,15 +39,19 @@ def govern(state, workspace, *options: str, script: str | None = None) -> subpro
 
 BREAK_GATE = """
 import sys
+from pathlib import Path
 sys.path.insert(0, "flows")
 import govern
-from corpus_gov import errors, gate
-most, gate.REMOVED_MAX = gate.REMOVED_MAX, -0.5
+from corpus_gov import errors
+suite = Path(sys.argv[1], "expectations", "mine.yaml")
+suite.parent.mkdir()
+suite.write_text("expectations:\\n  - id: mine.documents\\n    table: release\\n    expect: "
+    "expect_column_values_to_be_between\\n    column: documents\\n    min_value: 1000\\n    says: many\\n")
 try:
     govern.govern(sys.argv[1], workers=1)
 except errors.GateError as error:
     print(type(error).__name__, len(govern.Setting(sys.argv[1]).open().releases()))
-gate.REMOVED_MAX = most
+suite.unlink()
 print(govern.govern(sys.argv[1], workers=1).release)
 """
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from small_warc import page, record, request, response, zipped
 
 from corpus_gov import ingest, pieces
+from corpus_gov.barring import Bar, Barred
 from corpus_gov.config import Dossier
 from corpus_gov.drafts import MAX_SNAPSHOT_BYTES
 from corpus_gov.errors import IntegrityError, SourceError
@@ -36,7 +37,7 @@ def shards(
     suppressed = how.pop("suppressed", frozenset())
     dossier = Dossier.model_construct(**{"source_id": "source", "format": "auto", "fields": {}, **how})
     cut = pieces.pieces(path, path.name, pieces.digest(path), dossier, piece_bytes)
-    limits = {"shard_rows": rows, "shard_bytes": size, "suppressed": suppressed}
+    limits = {"shard_rows": rows, "shard_bytes": size, "bar": Bar(Barred(suppressed))}
     return [shard for piece in cut for shard in ingest.read(piece, **limits)]
 
 

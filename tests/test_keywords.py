@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus_gov.errors import RuleError
-from corpus_gov.kernels import multimatch
+from corpus_gov.kernels import multimatch, wordtokens
 from corpus_gov.rules import RulePack, concern, load_pack, read_pack
 from corpus_gov.screens import look
 from corpus_gov.screens.keywords import MOST_FINDINGS
@@ -47,7 +47,7 @@ def found(params: str, *texts: str) -> list[tuple[str, int, str]]:
 
 def spans(entries: list[str], text: str) -> list[tuple[str, str]]:
     """Return entry and what it matches, for every place in a text."""
-    automaton = multimatch.build(multimatch.forms(entries))
+    automaton = multimatch.build(wordtokens.forms(entries))
     rows = multimatch.find(pa.array([text]), automaton).found.tolist()
     return [(entries[entry], text[start:end]) for _, entry, start, end in rows]
 
@@ -100,7 +100,7 @@ def test_nested_and_overlapping_entries_are_all_found() -> None:
 )
 def test_finds_what_a_plain_search_finds(entries: list[str], texts: list[str]) -> None:
     """Without disguises the places are those that looking for each entry at each position gives."""
-    places = multimatch.find(pa.array(texts, pa.large_string()), multimatch.build(multimatch.forms(entries)))
+    places = multimatch.find(pa.array(texts, pa.large_string()), multimatch.build(wordtokens.forms(entries)))
 
     assert sorted(map(tuple, places.found.tolist())) == sorted(
         (row, number, at, at + len(entry))
@@ -114,7 +114,7 @@ def test_finds_what_a_plain_search_finds(entries: list[str], texts: list[str]) -
 
 def test_buffers_do_not_show() -> None:
     """A word is found wherever it lies in a long text, and counts and places are exact."""
-    automaton = multimatch.build(multimatch.forms(["needle word"]))
+    automaton = multimatch.build(wordtokens.forms(["needle word"]))
     for before in (*range(4080, 4110), 20_000):
         text = "字" * before + " needle word " + "字" * 5000
 
@@ -185,7 +185,7 @@ def test_findings_are_bounded_and_say_so() -> None:
 def test_hostile_text_takes_linear_time() -> None:
     """A line that begins every entry at every place takes eight times as long when it is eight times as long."""
     entries = ["甲" * n for n in range(2, 40)] + ["a " * n + "b" for n in range(1, 20)]
-    automaton = multimatch.build(multimatch.forms(entries))
+    automaton = multimatch.build(wordtokens.forms(entries))
     texts = [pa.array(["甲" * n + "a " * n]) for n in (20_000, 160_000)]
     multimatch.find(texts[0], automaton)
 
@@ -196,7 +196,7 @@ def test_hostile_text_takes_linear_time() -> None:
             places = multimatch.find(text, automaton)
             least[i] = min(least[i], time.thread_time() - start)
 
-    assert len(places.found) <= multimatch.MOST * len(entries)
+    assert len(places.found) <= wordtokens.MOST * len(entries)
     assert len(places.more) > 0
     assert least[1] < 24 * least[0]
 

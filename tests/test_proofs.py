@@ -1,6 +1,7 @@
 """Proofs of single documents: what holds, what a change of any part breaks, and an independent reader."""
 
 import base64
+import gzip
 import importlib.util
 import json
 import secrets
@@ -47,7 +48,7 @@ def proof() -> dict[str, Any]:
     """The proof of one document of a release, to be changed."""
     store = open_store(f"memory://{secrets.token_hex(8)}")
     publish(store)
-    return json.loads(proofs.prove(store, None, doc_id(6)))
+    return json.loads(proofs.unpacked(proofs.prove(store, None, doc_id(6))))
 
 
 def test_every_document_is_proven(store: Store) -> None:
@@ -64,7 +65,7 @@ def test_a_proof_is_the_same_twice(store: Store) -> None:
 
 def test_nothing_of_other_documents_is_shown(store: Store) -> None:
     """A proof holds neither names, digests nor salts of other documents."""
-    data = proofs.prove(store, None, doc_id(4)).decode()
+    data = proofs.unpacked(proofs.prove(store, None, doc_id(4))).decode()
     assert doc_id(4) in data
     for number in {*range(10)} - {4}:
         assert doc_id(number) not in data
@@ -118,7 +119,13 @@ def test_a_changed_proof_does_not_hold(change: str, proof: dict[str, Any]) -> No
         proofs.check(canonical(proof))
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"a": 1}', b"0" * (proofs.LARGEST + 1)])
+BOMB = gzip.compress(b"0" * (proofs.LARGEST + 1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"\xff", b'{"a": 1}', b"0" * (proofs.LARGEST + 1), b"\x1f\x8b", BOMB, BOMB[:-9], b"\x1f\x8b\0"],
+)
 def test_what_is_no_proof(data: bytes) -> None:
     """Other files are integrity errors in one line."""
     with pytest.raises(IntegrityError) as caught:
@@ -207,7 +214,7 @@ def test_the_commands(tmp_path: Path) -> None:
     seen = run.invoke(cli.app, ["verify-proof", str(file), "--key", str(key)])
     assert seen.exit_code == 0
     assert f"{doc_id(2)}: redact in r0001" in seen.output
-    file.write_bytes(file.read_bytes().replace(b'"redact"', b'"keep"', 1))
+    file.write_bytes(proofs.unpacked(file.read_bytes()).replace(b'"redact"', b'"keep"', 1))
     assert isinstance(run.invoke(cli.app, ["verify-proof", str(file)]).exception, IntegrityError)
 
 

@@ -27,14 +27,15 @@ WRITES = {
     3: "last clean shard",
     4: "manifest file",
     5: "last manifest file",
-    6: "tree",
-    7: "run.json",
-    8: "vkey",
-    9: "statement.json",
-    10: "ledger entry",
-    11: "ledger tree",
-    12: "checkpoint",
-    13: "exported checkpoint",
+    6: "edits",
+    7: "tree",
+    8: "run.json",
+    9: "vkey",
+    10: "statement.json",
+    11: "ledger entry",
+    12: "ledger tree",
+    13: "checkpoint",
+    14: "exported checkpoint",
 }
 """Every write of publish; the checkpoint is the commit."""
 
@@ -72,7 +73,7 @@ def leftovers(store: Store) -> list[str]:
 
 
 def test_the_table_has_every_write(store: Store) -> None:
-    """A publication makes the thirteen writes of the table, so that none is left untested."""
+    """A publication makes the fourteen writes of the table, so that none is left untested."""
     counted = FaultyStore(store)
 
     start(store, counted)
@@ -90,12 +91,12 @@ def test_a_crash_leaves_a_whole_release_or_none(store: Store, fail_at: int, *, p
         start(store, FaultyStore(store, fail_at, persisted), made)
 
     assert release.verify(store, "r0001", SIGNER.vkey).size == 10
-    committed = fail_at > 12 or (fail_at == 12 and persisted)
+    committed = fail_at > 13 or (fail_at == 13 and persisted)
     assert release.releases(store) == ["r0001", "r0002"][: 1 + committed]
 
     recover(store)
     # An entry that reached the ledger is finished, whatever became of the tree and the checkpoint.
-    finished = fail_at > 10 or (fail_at == 10 and persisted)
+    finished = fail_at > 11 or (fail_at == 11 and persisted)
     assert release.releases(store) == ["r0001", "r0002"][: 1 + finished]
     assert leftovers(store) == []
     assert recover(store) == []
@@ -108,7 +109,7 @@ def test_a_crash_leaves_a_whole_release_or_none(store: Store, fail_at: int, *, p
 
 
 @pytest.mark.parametrize("persisted", [False, True], ids=["lost", "persisted"])
-@pytest.mark.parametrize("crash_at", [1, 5, 9, 10, 11, 12], ids=lambda at: f"crash at {WRITES[at]}")
+@pytest.mark.parametrize("crash_at", [1, 5, 10, 11, 12, 13], ids=lambda at: f"crash at {WRITES[at]}")
 def test_a_crash_during_recovery_is_recovered_from(store: Store, crash_at: int, *, persisted: bool) -> None:
     """Recovery may be cut off at any of its writes, again and again, and still ends in the same place."""
     made = content(store, 2)
@@ -127,7 +128,7 @@ def test_a_crash_during_recovery_is_recovered_from(store: Store, crash_at: int, 
             done = True
 
     assert leftovers(store) == []
-    finished = crash_at >= 10
+    finished = crash_at >= 11
     assert release.releases(store) == ["r0001", "r0002"][: 1 + finished]
     assert start(store, made=made).root == made.root
     assert release.verify(store, None, SIGNER.vkey).root == made.root
@@ -137,7 +138,7 @@ def test_a_crash_of_the_first_release_leaves_nothing(tmp_path: Path) -> None:
     """A workspace whose first run crashed has no release, and its second run makes r0001."""
     store = new_store("local", tmp_path)
     with pytest.raises(StoreError, match="on purpose"):
-        start(store, FaultyStore(store, fail_at=9))
+        start(store, FaultyStore(store, fail_at=10))
 
     assert release.releases(store) == []
     assert start(store).name == "r0001"
@@ -157,7 +158,7 @@ class SleepyStore(FaultyStore):
         return write()
 
 
-@pytest.mark.parametrize("asleep_at", range(1, 11), ids=lambda at: f"asleep at {WRITES[at]}")
+@pytest.mark.parametrize("asleep_at", range(1, 12), ids=lambda at: f"asleep at {WRITES[at]}")
 def test_a_writer_that_slept_through_its_lease_harms_nothing(store: Store, asleep_at: int) -> None:
     """It wakes after another one took over and published under the same number, and fails; that release stays whole."""
     other = content(store, 2)

@@ -75,7 +75,7 @@ def test_a_rotation_needs_both_signatures(tmp_path: Path) -> None:
     """A successor that the old key did not sign for is refused, and so is one that did not sign itself."""
     store = new_store("memory", tmp_path)
     published(store)
-    proof = json.loads(proofs.prove(store, "r0001", doc_id(3)))
+    proof = json.loads(proofs.unpacked(proofs.prove(store, "r0001", doc_id(3))))
     for signer in (OLD, NEW):
         changed = json.loads(json.dumps(proof))
         del changed["rotations"][0]["signatures"][signer.verifier.reference]

@@ -66,15 +66,16 @@ WRITES = {
     28: "releases: clean shard",
     29: "releases: last clean shard",
     30: "releases: manifest",
-    31: "releases: tree",
-    32: "releases: run.json",
-    33: "releases: vkey",
-    34: "releases: statement.json",
-    35: "ledger: release entry",
-    36: "ledger: release tree",
-    37: "ledger: release checkpoint",
-    38: "releases: exported checkpoint",
-    39: "lease: end of the turn",
+    31: "releases: edits",
+    32: "releases: tree",
+    33: "releases: run.json",
+    34: "releases: vkey",
+    35: "releases: statement.json",
+    36: "ledger: release entry",
+    37: "ledger: release tree",
+    38: "ledger: release checkpoint",
+    39: "releases: exported checkpoint",
+    40: "lease: end of the turn",
 }
 """Every write of the second run where the cache is full, by its folder; the release checkpoint is the commit."""
 
@@ -88,10 +89,11 @@ FAMILIES = (
     "signals.quality", "signals.language", "signals.structure", "signals.perplexity", "findings.aigc",
     "findings.blocklist", "findings.bursts", "findings.encoding", "findings.keywords", "findings.licence",
     "findings.pii", "findings.poisoning", "findings.lines", "keys.exact", "keys.near", "keys.passages",
-    "keys.clauses", "edges", "copies", "clusters", "told", "judged", "members", "sources", "statements",
-    "duplicates", "overrides", "oldest", "attribution", "clean", "decisions", "rows", "manifest", "tree",
+    "keys.clauses", "edges", "copies", "clusters", "told", "described", "optouts", "statements", "judged", "members",
+    "duplicates", "oldest", "attribution", "clean", "decisions", "edits", "released", "rows", "manifest", "tree",
+    "changes",
 )  # fmt: skip
-"""Every family of artefacts that a run asks for."""
+"""Every family of artefacts that the second run makes; verdicts and overrides are those of the first."""
 
 ON_THE_WAY = ("measured.", "cuts.near", "lines", "ranges.lines")
 """Families that a run asks for only where edges or findings of lines are missing."""

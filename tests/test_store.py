@@ -1,5 +1,6 @@
 import os
 import pickle
+import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -7,18 +8,27 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
+import s3_server
 from small_release import new_store
 
 from corpus_gov import folders
 from corpus_gov.errors import ConfigError, StoreError
 from corpus_gov.store import TEMPORARY, LocalStore, MemoryStore, Missing, Store, _staged, open_store, sweep
 
-KINDS = ("local", "memory")
+KINDS = ("local", "memory", "s3")
 BAD_NAMES = ("", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\0b", "a\nb", f"a/{TEMPORARY}b")
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with s3_server.serving() as address:
+        yield address
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        return open_store(f"{request.getfixturevalue('bucket')}-{secrets.token_hex(4)}")
     return new_store(request.param, tmp_path)
 
 
@@ -132,8 +142,8 @@ def test_open_store_reopens_by_url(store: Store) -> None:
 
 def test_open_store_refuses_other_schemes() -> None:
     """An address of a kind that is not there is an error of configuration, not a folder of that name."""
-    with pytest.raises(ConfigError, match="s3"):
-        open_store("s3://bucket/corpus")
+    with pytest.raises(ConfigError, match="ftp"):
+        open_store("ftp://host/corpus")
     with pytest.raises(ConfigError, match="memory"):
         open_store("memory://")
 

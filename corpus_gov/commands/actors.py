@@ -97,7 +97,7 @@ def rotate(folder: Folder, as_json: Json = False) -> None:  # noqa: FBT002
     return say("Publish the new key, and back up the key folder again. Either key verifies all of the ledger.")
 
 
-def _open(folder: Path) -> "Workspace":
+def _open(folder: str) -> "Workspace":
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
     return open_workspace(folder)

@@ -129,7 +129,7 @@ def check_timestamp(
     return print_json({"time": when}) if as_json else say(f"{checkpoint} was there at {when}.")
 
 
-def _ledger(folder: Path) -> "Ledger":
+def _ledger(folder: str) -> "Ledger":
     from corpus_gov import published  # noqa: PLC0415
     from corpus_gov.store import open_store  # noqa: PLC0415
 

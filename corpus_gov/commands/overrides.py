@@ -99,7 +99,7 @@ def _told(name: str, done: str, entry: int, *, as_json: bool) -> None:
     return say(f"{name}: {done} by entry {entry}.")
 
 
-def _open(folder: Path) -> "Workspace":
+def _open(folder: str) -> "Workspace":
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
     return open_workspace(folder)

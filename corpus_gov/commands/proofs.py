@@ -14,7 +14,7 @@ def prove(
     folder: Folder,
     doc_id: Annotated[str, typer.Argument(metavar="DOC_ID", help="32 hex digits.")],
     release: Annotated[str | None, typer.Option(help="Release to prove it of; the newest by default.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; DOC_ID.proof.json by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; DOC_ID.proof.json.gz by default.")] = None,
     as_json: Json = False,  # noqa: FBT002 - typer reads flags as parameters with defaults
 ) -> None:
     """Write a file that proves what a release says of one document; `verify-proof` checks it without the corpus."""
@@ -22,7 +22,7 @@ def prove(
     from corpus_gov.store import open_store  # noqa: PLC0415
 
     data = proofs.prove(open_store(str(folder)), release, doc_id)
-    path = out or Path(f"{doc_id.lower()}.proof.json")
+    path = out or Path(f"{doc_id.lower()}.proof.json.gz")
     arguments.write(path, data, "--out")
     proven = proofs.check(data)
     if as_json:

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -48,19 +49,45 @@ def lint(
         sys.exit(UNMET)
 
 
+@app.command("seal-list")
+def seal_list(
+    plain: Annotated[Path, typer.Argument(metavar="PLAIN", help="File of word lists, as slots take it.")],
+    sealed: Annotated[Path, typer.Argument(metavar="SEALED", help="New file; nobody can read the entries in it.")],
+    hosts: Annotated[bool, typer.Option("--hosts", help="Entries are domains of a blocklist, not words.")] = False,  # noqa: FBT002
+    key: Annotated[str | None, typer.Option("--list-key", help="Id of a key that is there; a new one without.")] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Write a file of word lists so that texts can be searched for its entries and nobody can read them."""
+    from corpus_gov import wordsealing  # noqa: PLC0415
+
+    made = wordsealing.seal_file(plain, sealed, hosts=hosts, name=key)
+    if as_json:
+        return print_json(made)
+    say(f"{sealed} holds {made['entries']} entries under the key {made['key']}, which lies in {made['file']}.")
+    return say(
+        "Back the key up apart from the list: without it nothing is screened. Keep the plain file where it is safe."
+    )
+
+
+def _filled(slot: dict[str, Any]) -> str:
+    """Say in words how many entries a slot has, or which file it waits for."""
+    if not slot["filled"]:
+        return f"waits for {slot['file']}. {slot['asks']}"
+    return f"{slot['file']} has {slot['plain']} plain and {slot['sealed']} sealed entries"
+
+
 def _show(facts: dict[str, Any]) -> None:
     rows = [
-        (one["risk"], one["entries"], one["alone"], one["least"], ", ".join(one["slots"]) or "–")
+        (one["risk"], one["entries"], one["sealed"], one["alone"], one["least"], ", ".join(one["slots"]) or "–")
         for one in facts["risks"]
     ]
-    rows.append(("total", facts["total"]["entries"], "–", facts["total"]["least"], "–"))
-    terminal.table(("risk", "entries", "enough alone", "asked for", "slots without a list"), rows)
+    rows.append(("total", facts["total"]["entries"], facts["sealed"], "–", facts["total"]["least"], "–"))
+    terminal.table(("risk", "entries", "sealed", "enough alone", "asked for", "slots without a list"), rows)
     say("Beside these risks: " + (", ".join(f"{risk} {n}" for risk, n in facts["beyond"].items()) or "none"))
-    say(
-        f"{len(facts['left_out'])} entries find nothing of their own (--json names them); {facts['sealed']} are sealed."
-    )
+    say(f"{len(facts['left_out'])} entries find nothing of their own (--json names them).")
+    say("Slots: what no package brings, and only the operator can list. Nothing is screened for one that waits.")
     for slot in facts["slots"]:
-        say(f"Slot {slot['rule']} ({slot['risk']}): waits for {slot['file']}. {slot['asks']}.")
+        say(f"  {slot['rule']} ({slot['risk']}): {_filled(slot)}.")
     if facts["met"]:
         return say("All minima are met.")
     say("Missing:")

@@ -143,7 +143,7 @@ def listing(
     return say("Documents released by origin: " + ", ".join(f"{n:,} {name}" for name, n in found["origin"].items()))
 
 
-def _described(folder: Path, as_of: str | None) -> dict[str, Any]:
+def _described(folder: str, as_of: str | None) -> dict[str, Any]:
     from corpus_gov.diversity import described_sources  # noqa: PLC0415 - heavy
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ from corpus_gov.sources import Record, instant, storable
 from corpus_gov.sources.charset import decode, is_binary
 
 HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same page would give another text, title, author, date or markup."""
 BLOCKS_EXTRACTOR: Final = f"corpus_gov.blocks@{VERSION}+resiliparse@{version('resiliparse')}"
 """Of a text of the fast path; behind a `!` stands what the slow one had to say, where it was asked in vain."""

@@ -44,7 +44,10 @@ def encode(column: pa.Array, name: str = "value") -> tuple[Bytes, Offsets]:
     Raises:
         SchemaError: another type.
     """
-    kind = column.type
+    kind, n = column.type, len(column)
+    if n > 1 and _repeats(column):
+        data, offsets = encode(column.slice(0, 1), name)
+        return np.tile(data, n), np.arange(n + 1, dtype=np.int64) * offsets[1]
     valid = np.asarray(column.is_valid())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         data, bounds = buffers(column)
@@ -59,6 +62,38 @@ def encode(column: pa.Array, name: str = "value") -> tuple[Bytes, Offsets]:
     if pa.types.is_struct(kind):
         return _struct(column, valid, name)
     raise SchemaError(f"column {name!r} is {kind}: a sealed row has no such type; use whole numbers, text or lists")
+
+
+def _repeats(column: pa.Array) -> bool:
+    """Say whether all of two or more rows have the value of the first; of some types never, which costs only time.
+
+    Most columns of a manifest say the same of whole batches, and that of rule packs is most of a row.
+    """
+    n, kind = len(column), column.type
+    if column.null_count:
+        return bool(column.null_count == n)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _strings_repeat(column, n)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        bounds = np.asarray(column.offsets)
+        each, rest = divmod(int(bounds[-1] - bounds[0]), n)
+        if rest or not (np.diff(bounds) == each).all():
+            return False
+        items = column.values.slice(int(bounds[0]), each * n)
+        of_text = pa.types.is_string(items.type) or pa.types.is_large_string(items.type)
+        return each == 0 or (of_text and items.null_count == 0 and _strings_repeat(items, n))
+    return False
+
+
+def _strings_repeat(column: pa.Array, n: int) -> bool:
+    """Say whether a column, cut into n equal runs of values without a null, has the first run n times."""
+    data, bounds = buffers(column)
+    lengths = np.diff(bounds).reshape(n, -1)
+    size, rest = divmod(int(bounds[-1] - bounds[0]), n)
+    if rest or not (lengths == lengths[0]).all():
+        return False
+    rows = data[bounds[0] : bounds[-1]].reshape(n, size)
+    return bool((rows[-1] == rows[0]).all() and (rows == rows[0]).all())
 
 
 def differ(one: tuple[Bytes, Offsets], other: tuple[Bytes, Offsets]) -> np.ndarray:

@@ -6,11 +6,12 @@ on it can be compared with any text, and with it only as far as a shared band go
 hit is a finding that a policy quarantines by, and never one that removes.
 """
 
-import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov.errors import ConfigError
+from corpus_gov.kernels.digests import hmacs
 from corpus_gov.relate import findings, near
 from corpus_gov.relate.presets import PRESETS, Preset
 from corpus_gov.rules import Rule, RulePack, check_params
@@ -30,12 +32,15 @@ PRESET: Final = PRESETS["default"]
 
 BAND_BYTES: Final = 16
 
-_DOC_ID = re.compile("[0-9a-f]{32}")
+_DOC_ID: Final = re.compile("[0-9a-f]{32}")
+_KEYED: Final = re.compile("[0-9a-f]{64}")
+_WORDS: Final = ("request", "source_id", "reason", "legal")
 
 SUPPRESSIONS: Final = table(
     "suppressions",
-    1,
-    "What must not come back, a row a document (suppression/*.jsonl; a plain list of doc_ids is suppression/*.txt).",
+    2,
+    "What must not come back, a row a document, an address, a host or a source (suppression/*.jsonl; a plain list of "
+    "doc_ids is suppression/*.txt). Every keyed value is HMAC-SHA256(seal key, kind ‖ 0x00 ‖ value), hex.",
     field("doc_id", pa.string(), "The document; null where not even its id is kept.", null=True),
     field("key_id", pa.string(), "The seal key that `bands` were made with."),
     field("preset", pa.string(), "How the signature was made and cut: its key and the number of bands."),
@@ -45,7 +50,24 @@ SUPPRESSIONS: Final = table(
         "First 16 bytes, hex, of HMAC-SHA256(seal key, preset ‖ 0x00 ‖ band value), one a band; empty where the text "
         "has no token.",
     ),
+    field("uri", pa.string(), "Keyed address: whatever is captured there is barred.", null=True),
+    field("payload", pa.string(), "Keyed SHA-256 of decoded bytes that are barred.", null=True),
+    field("text", pa.string(), "Keyed SHA-256 of an extracted text that is barred.", null=True),
+    field("host", pa.string(), "Keyed host that is barred, with all below it.", null=True),
+    field("source", pa.string(), "Keyed source_id of a source that is barred whole.", null=True),
+    field("within", pa.string(), "Keyed source_id: the row holds in that source alone; null: in all.", null=True),
+    field("expires", pa.date32(), "Last day on which the row holds; null: it does not end.", null=True),
+    field("request", pa.string(), "The request that it was written for.", null=True),
+    field("source_id", pa.string(), "Of the document that was held; its row in a manifest is a tombstone.", null=True),
+    field("reason", pa.string(), "Code of the reason that the tombstone gives.", null=True),
+    field("legal", pa.string(), "Legal references of it, comma-separated, sorted, or ''.", null=True),
 )
+
+KEYED: Final = ("uri", "payload", "text", "host", "source", "within")
+"""Columns that hold keyed values one by one."""
+
+_FIRST: Final = frozenset({"doc_id", "key_id", "preset", "bands"})
+"""Columns of version 1, which every row has; of the others those that are null may be left out."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +111,9 @@ def keyed_bands(signatures: pa.FixedSizeListArray, preset: Preset, key: bytes) -
         fixed_size_list<binary>[bands] of BAND_BYTES each, n rows; null where a signature is.
     """
     bands = near.band_keys(near.matrix(signatures), preset.bands, preset.rows)
-    start = hmac.new(key, key_of(preset).encode() + b"\0", "sha256")
-    values = []
-    for band in bands.reshape(-1).astype(">u8"):
-        keyed = start.copy()
-        keyed.update(band.tobytes())
-        values.append(keyed.digest()[:BAND_BYTES])
+    raw = memoryview(bands.reshape(-1).astype("<u8").tobytes())
+    each = (raw[start : start + 8] for start in range(0, len(raw), 8))
+    values = [digest[:BAND_BYTES] for digest in hmacs(each, key, key_of(preset).encode() + b"\0")]
     mask = pa.array(np.asarray(signatures.is_null()))
     return pa.FixedSizeListArray.from_arrays(pa.array(values, pa.binary()), preset.bands, mask=mask)
 
@@ -114,13 +133,25 @@ def rows(doc_id: Sequence[str | None], text: pa.Array, key: bytes, key_id: str, 
     """
     keyed = keyed_bands(near.signatures(text, preset), preset, key)
     bands = [[value.hex() for value in row] if row is not None else [] for row in keyed.to_pylist()]
-    n = len(bands)
-    return pa.table([pa.array(doc_id, pa.string()), [key_id] * n, [key_of(preset)] * n, bands], schema=SUPPRESSIONS)
+    made = zip(doc_id, bands, strict=True)
+    preset_key = key_of(preset)
+    return table_of([{"doc_id": one, "key_id": key_id, "preset": preset_key, "bands": row} for one, row in made])
+
+
+def table_of(found: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Build SUPPRESSIONS of rows; a column that a row leaves out is null."""
+    return pa.Table.from_pylist([dict(row) for row in found], schema=SUPPRESSIONS)
 
 
 def write(found: pa.Table) -> bytes:
-    """Write SUPPRESSIONS as JSON lines."""
-    return b"".join(json.dumps(row, sort_keys=True).encode() + b"\n" for row in found.to_pylist())
+    """Write SUPPRESSIONS as JSON lines; what is null is left out, but for doc_id."""
+    lines = []
+    for row in found.to_pylist():
+        said = {name: value for name, value in row.items() if value is not None or name in _FIRST}
+        if row["expires"] is not None:
+            said["expires"] = row["expires"].isoformat()
+        lines.append(json.dumps(said, sort_keys=True).encode() + b"\n")
+    return b"".join(lines)
 
 
 def read(data: bytes, name: str) -> pa.Table:
@@ -134,19 +165,24 @@ def read(data: bytes, name: str) -> pa.Table:
         try:
             row = json.loads(line)
             _check_row(row)
-            found.append(pa.Table.from_pylist([row], schema=SUPPRESSIONS))
+            if row.get("expires") is not None:
+                row["expires"] = date.fromisoformat(row["expires"])
+            found.append(row)
         except (pa.ArrowException, ValueError, TypeError, AttributeError, KeyError) as error:
             raise ConfigError(
                 f"{name}:{number}: found no row of {SUPPRESSIONS.names!r}, expected one a line; correct or remove it"
             ) from error
-    return pa.concat_tables([SUPPRESSIONS.empty_table(), *found])
+    return table_of(found)
 
 
 def _check_row(row: Mapping[str, Any]) -> None:
-    """Raise what wrong rows raise anyway, for what Arrow would take."""
+    """Raise for what is no row; values of other types would fail later, and without their line."""
     sizes = {len(bytes.fromhex(band)) for band in row["bands"]} | {BAND_BYTES}
     known = row["doc_id"] is None or _DOC_ID.fullmatch(row["doc_id"])
-    if row.keys() != set(SUPPRESSIONS.names) or sizes != {BAND_BYTES} or not known or not row["key_id"]:
+    keyed = all(row.get(name) is None or _KEYED.fullmatch(row[name]) for name in KEYED)
+    words = all(isinstance(row.get(name) or "", str) for name in (*_WORDS, "key_id", "preset"))
+    named = _FIRST <= row.keys() <= set(SUPPRESSIONS.names)
+    if not (named and known and keyed and words and row["key_id"]) or sizes != {BAND_BYTES}:
         raise ValueError("no SUPPRESSIONS row")
 
 
@@ -158,14 +194,24 @@ def check(listed: pa.Table, key_id: str) -> tuple[Preset, ...]:
             these documents could come back unseen.
     """
     known = {key_of(preset): preset for preset in PRESETS.values()}
-    rows = listed.filter(pc.greater(pc.list_value_length(listed["bands"]), 0))
-    for column, found in (("key_id", {key_id}), ("preset", set(known))):
-        if lost := sorted(set(pc.unique(rows[column]).to_pylist()) - found):
+    rows = with_bands(listed)
+    asked = pc.or_(pc.greater(pc.list_value_length(listed["bands"]), 0), _any_keyed(listed))
+    for column, found, of in (("key_id", {key_id}, listed.filter(asked)), ("preset", set(known), rows)):
+        if lost := sorted(set(pc.unique(of[column]).to_pylist()) - found):
             raise ConfigError(
                 f"suppression/*.jsonl: found rows with {column} {lost[0]!r}, expected one of {sorted(found)!r}; make "
                 "these rows anew from the texts, or remove them if near copies may come back"
             )
     return tuple(known[name] for name in sorted(pc.unique(rows["preset"]).to_pylist()))
+
+
+def with_bands(listed: pa.Table) -> pa.Table:
+    """Return the rows that near copies are found by."""
+    return listed.filter(pc.greater(pc.list_value_length(listed["bands"]), 0))
+
+
+def _any_keyed(listed: pa.Table) -> pa.ChunkedArray:
+    return reduce(pc.or_, (pc.is_valid(listed[name]) for name in KEYED))
 
 
 def hits(text: pa.Array, listed: pa.Table, presets: Iterable[Preset], key: bytes) -> np.ndarray:

@@ -6,17 +6,16 @@ of a path. A public suffix such as co.uk is refused: nobody can mean all that is
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
-from hashlib import sha256
-from hmac import new as hmac
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from corpus_gov import wordlists
-from corpus_gov.rules import Params, Rule, RulePack, check_params
+from corpus_gov import wordlists, wordseals
+from corpus_gov.errors import ConfigError
+from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.screens import Hit, everywhere, findings
 from corpus_gov.sources.hosts import name_of, registered_domain
 
@@ -36,7 +35,7 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     Args:
         documents: DOCUMENTS, n rows; reads uri.
         rules: those with `screen: blocklist`. params: `words`, lists of entries by name, from the pack or from the
-            `files` and the `slot` beside it. Sealed entries are hosts as `seal` writes them.
+            `files` and the `slot` beside it, any of them sealed (`sealed`).
 
     Returns:
         FINDINGS, 0 or more rows, by document and rule: the span is the host, or the host and the path that is listed;
@@ -50,9 +49,23 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     return findings(documents, _hits(documents, rules))
 
 
-def seal(host: str, key: str) -> str:
-    """Return the line for a sealed domain: its number of labels and its digest under the key of the list's head."""
-    return f"{host.count('.') + 1} {_digest(host, key)}"
+def sealed(entries: Sequence[str], key: bytes) -> list[str]:
+    """Return the line of each entry of a sealed list: its number of labels and its digest.
+
+    Args:
+        entries: domains; one host alone and pages cannot be sealed.
+        key: of the list.
+
+    Raises:
+        ValueError: says what is wrong with an entry, and does not quote it.
+    """
+    digests = {}
+    for entry in entries:
+        domain, path = _entry(entry)
+        if path or entry.startswith("="):
+            raise ValueError("is one host alone or a page, expected a domain, such as example.com")
+        digests[wordseals.host_digest(domain, key)] = domain.count(".") + 1
+    return [f"{labels} {digest}" for digest, labels in sorted(digests.items())]
 
 
 class _Lists(NamedTuple):
@@ -64,7 +77,7 @@ class _Lists(NamedTuple):
     exact: Mapping[str, frozenset[str]]
     paths: Mapping[str, tuple[tuple[str, str], ...]]
     """Beginnings of paths, and the list of each, by domain."""
-    sealed: Mapping[tuple[str, int], Mapping[str, str]]
+    sealed: Mapping[tuple[bytes, int], Mapping[str, str]]
     """Lists by digest, by key and number of labels."""
 
 
@@ -93,7 +106,7 @@ def _listed(lists: _Lists, host: str, rest: str) -> tuple[int, set[str]]:
         domain = ".".join(labels[first:])
         names |= lists.domains.get(domain, frozenset())
         for (key, count), digests in lists.sealed.items():
-            if count == len(labels) - first and (name := digests.get(_digest(domain, key))):
+            if count == len(labels) - first and (name := digests.get(wordseals.host_digest(domain, key))):
                 names.add(name)
         if not names:
             for path, name in lists.paths.get(domain, ()):
@@ -116,42 +129,53 @@ def _lists(rule: Rule) -> _Lists:
     domains: defaultdict[str, set[str]] = defaultdict(set)
     exact: defaultdict[str, set[str]] = defaultdict(set)
     paths: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    sealed: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
     for name, words in rule.params["words"].items():
-        for word in words:
-            if isinstance(word, Params) and "sealed" in word:
-                sealed[word["key"], int(word["tokens"])][word["sealed"]] = name
-        for entry in wordlists.entries([word for word in words if not (isinstance(word, Params) and "sealed" in word)]):
-            domain, path = _entry(rule, entry)
+        for entry in wordlists.entries([word for word in words if not wordlists.is_sealed(word)]):
+            try:
+                domain, path = _entry(entry)
+            except ValueError as error:
+                raise rule.error(f"the entry {entry!r} {error}") from error
             if entry.startswith("="):
                 exact[domain].add(name)
             elif path:
                 paths[domain].append((path, name))
             else:
                 domains[domain].add(name)
-    return _Lists(rule, _frozen(domains), _frozen(exact), {key: tuple(one) for key, one in paths.items()}, dict(sealed))
+    return _Lists(
+        rule, _frozen(domains), _frozen(exact), {key: tuple(one) for key, one in paths.items()}, _sealed(rule)
+    )
+
+
+def _sealed(rule: Rule) -> dict[tuple[bytes, int], dict[str, str]]:
+    lists: defaultdict[tuple[bytes, int], dict[str, str]] = defaultdict(dict)
+    for name, words in rule.params["words"].items():
+        for word in filter(wordlists.is_sealed, words):
+            if word["way"] != wordlists.HOSTS:
+                raise rule.error(
+                    f"the list {name!r} is sealed as {word['way']!r}, expected {wordlists.HOSTS!r}; seal it as that"
+                )
+            try:
+                key = wordseals.load_key(word["key"])
+            except ConfigError as error:
+                raise rule.error(f"a list of sealed entries cannot be used: {error}") from error
+            lists[key, int(word["tokens"])][word["sealed"]] = name
+    return dict(lists)
 
 
 def _frozen(names: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
     return {key: frozenset(one) for key, one in names.items()}
 
 
-def _entry(rule: Rule, entry: str) -> tuple[str, str]:
-    """Return the domain and the path of an entry."""
+def _entry(entry: str) -> tuple[str, str]:
+    """Return the domain and the path of an entry; ValueError says what it is instead."""
     try:
         parts = urlsplit("//" + entry.removeprefix("="))
         host = name_of(parts.netloc)
     except ValueError:
         host = None
     if not host or not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]|[0-9.]+", host):
-        raise rule.error(f"the entry {entry!r} is no domain, expected one such as 'example.com'; correct it")
+        raise ValueError("is no domain, expected one such as 'example.com'; correct it")
     named = entry.startswith("=") or host in _RESERVED or re.fullmatch(r"[0-9.]+|\[.*", host)
     if not named and registered_domain(host) is None:
-        raise rule.error(
-            f"the entry {entry!r} is a public suffix, under which anybody can register; name a domain below it"
-        )
+        raise ValueError("is a public suffix, under which anybody can register; name a domain below it")
     return host, entry.removeprefix("=")[len(parts.netloc) :]
-
-
-def _digest(host: str, key: str) -> str:
-    return hmac(bytes.fromhex(key), host.encode(), sha256).hexdigest()

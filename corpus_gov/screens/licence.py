@@ -18,7 +18,7 @@ from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
 
-VERSION: Final = 2
+VERSION: Final = 3
 LIBRARIES: Final = ("hyperscan", "license-expression")
 
 CATEGORIES: Final = (
@@ -37,6 +37,7 @@ _OPTIONAL: Final = {
     "named": bool,
     "confidence": float,
     "longest": int,
+    "edge": int,
 }
 _GROUP = re.compile(r"\{(\d)\}")
 _BETWEEN_ELEMENTS = re.compile(r"[\s·_‐‑–—－-]+")
@@ -49,12 +50,13 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
         documents: DOCUMENTS, n rows; reads the TEXT_COLUMNS that a rule names.
         rules: those with `screen: licence`. params: `pattern` and the boundaries `not_before`, `not_after`; `first`,
             a cheaper pattern that every match contains; `columns` to look at; `unless`, a pattern that a match must
-            not contain; `longest`, code points of a column above which nothing is found; `confidence`, from 0 to 1,
-            in place of that of the place. The licence is `licence`, an id, where {1} is the first group of the match
-            in upper case, element by element, after translation by `words`; or that of Creative Commons with the
-            groups elements, version and port (`creative_commons`; `words` translates the first); or what the first
-            group names, an SPDX expression or a common name (`named`): one that names none finds nothing. Of the
-            latter two the licence sets the category.
+            not contain; `longest`, code points of a column above which nothing is found; `edge`, code points from
+            either end of a text beyond which a match is about a part of it; `confidence`, from 0 to 1, in place of
+            that of the place, where it is not about a part. The licence is `licence`, an id, where {1} is the first
+            group of the match in upper case, element by element, after translation by `words`; or that of Creative
+            Commons with the groups elements, version and port (`creative_commons`; `words` translates the first); or
+            what the first group names, an SPDX expression or a common name (`named`): one that names none finds
+            nothing. Of the latter two the licence sets the category.
 
     Returns:
         FINDINGS, 0 or more rows, by document, column, span and rule; score is the confidence, and the note is
@@ -76,6 +78,11 @@ class _Statement(NamedTuple):
     gate: prefilter.Gate
     expression: re.Pattern[str]
     unless: re.Pattern[str] | None
+    longest: int | None
+    confidence: float | None
+    edge: int | None
+    said: tuple[Rule, str | None] | None
+    """Of a rule whose matches all say the same, since no group of them names the licence."""
 
 
 def _hits(documents: pa.RecordBatch, rules: RulePack) -> Iterator[Hit]:
@@ -89,16 +96,22 @@ def _found(column: str, statements: tuple[_Statement, ...], texts: pa.Array) -> 
     text_of = lru_cache(maxsize=64)(lambda row: texts[row].as_py())
     for window in prefilter.windows(texts, gates):
         statement = statements[window.gate]
+        text = ""
         for match in statement.expression.finditer(window.text):
             if statement.unless and statement.unless.search(match[0]):
                 continue
-            stated = _stated(statement.rule, match)
-            text = text_of(window.row)
-            if stated is None or len(text) > statement.rule.params.get("longest", len(text)):
+            text = text or text_of(window.row)
+            if statement.longest is not None and len(text) > statement.longest:
+                break
+            stated = statement.said or _stated(statement.rule, match)
+            if stated is None:
                 continue
             start, end = window.start + match.start(), window.start + match.end()
             where = _where(column, text, start, end)
-            confidence = statement.rule.params.get("confidence", where.confidence)
+            if column == "text" and statement.edge is not None and statement.edge < min(start, len(text) - end):
+                where = evidence.PART
+            own = None if where is evidence.PART else statement.confidence
+            confidence = where.confidence if own is None else own
             yield Hit(window.row, column, start, end, stated[0], confidence, evidence.note(stated[1], where))
 
 
@@ -135,7 +148,11 @@ def _statement(rule: Rule) -> _Statement:
     needs = 3 if rule.params.get("creative_commons") else int(bool(rule.params.get("named")))
     if expression.groups < needs:
         raise rule.error(f"the pattern has {expression.groups} groups, expected {needs}; add those of the licence")
-    return _Statement(rule, gate, expression, unless)
+    by_match = rule.params.get("creative_commons") or rule.params.get("named")
+    licence = rule.params.get("licence")
+    said = None if by_match or _GROUP.search(licence or "") else (rule, licence)
+    longest, confidence, edge = (rule.params.get(name) for name in ("longest", "confidence", "edge"))
+    return _Statement(rule, gate, expression, unless, longest, confidence, edge, said)
 
 
 def _stated(rule: Rule, match: re.Match[str]) -> tuple[Rule, str | None] | None:

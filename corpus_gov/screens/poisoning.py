@@ -1,20 +1,24 @@
 """Text that is meant for models and not for readers: invisible letters, and words that trigger something.
 
-Lines that give orders to a model are words, and so rules of the screen keywords.
+Lines that give orders to a model are words, and so rules of the screen keywords. Manifests of C2PA, in variation
+selectors, say where a text comes from: the screen aigc reads them, and they are no poison.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import pyarrow as pa
 
+from corpus_gov import provenance
 from corpus_gov.kernels import oddities
 from corpus_gov.rules import Rule, RulePack, check_params
 from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
 
-VERSION: Final = 1
+VERSION: Final = 2
 LIBRARIES: Final = ("numba", "numpy")
 
 TAGS, INVISIBLE, TRIGGER = "tags", "invisible", "trigger"
@@ -30,7 +34,8 @@ def screen(documents: pa.RecordBatch, rules: RulePack) -> pa.RecordBatch:
     Args:
         documents: DOCUMENTS, n rows; reads the TEXT_COLUMNS that a rule names.
         rules: those with `screen: poisoning`. params: `what` is looked for: `tags`, runs of `least` and more invisible
-            characters with tag characters among them; `invisible`, such runs without; `trigger`, one odd word that
+            characters with tag characters among them; `invisible`, such runs without, whole manifests of C2PA left
+            out of both; `trigger`, one odd word that
             stands `least` times or more and is a `share` of all words; `columns` to look at.
 
     Returns:
@@ -68,11 +73,11 @@ def _found(column: str, rules: tuple[Rule, ...], texts: pa.Array) -> Iterator[Hi
     of_runs = [rule for rule in rules if rule.params["what"] != TRIGGER]
     # One search serves all rules.
     shortest = min((rule.params["least"] for rule in of_runs), default=0)
-    runs = oddities.invisible_runs(texts, shortest).tolist() if of_runs else []
+    runs = list(_runs(texts, oddities.invisible_runs(texts, shortest).tolist())) if of_runs else []
     for rule in of_runs:
         by_row: dict[int, list[tuple[int, int]]] = {}
         for row, start, end, tags in runs:
-            if bool(tags) == (rule.params["what"] == TAGS) and end - start >= rule.params["least"]:
+            if tags == (rule.params["what"] == TAGS) and end - start >= rule.params["least"]:
                 by_row.setdefault(row, []).append((start, end))
         for row, spans in by_row.items():
             yield from (Hit(row, column, start, end, rule) for start, end in spans[:MOST_FINDINGS])
@@ -83,3 +88,20 @@ def _found(column: str, rules: tuple[Rule, ...], texts: pa.Array) -> Iterator[Hi
             places = oddities.odd_words(texts, rule.params["least"], rule.params.get("share", 0.0))
             for row, start, end, times in places.tolist():
                 yield Hit(row, column, start, end, rule, note=f"times:{times}")
+
+
+def _runs(texts: pa.Array, runs: Iterable[tuple[int, int, int, int]]) -> Iterator[tuple[int, int, int, bool]]:
+    """Give what is left of runs without manifests: row, span, whether there are tag characters."""
+    for row, of_row in groupby(runs, key=itemgetter(0)):
+        text = texts[row].as_py()
+        for _, start, end, _ in of_row:
+            left = start
+            for first, last in (*provenance.stores(text[start:end]), (end - start, end - start)):
+                if left < start + first:
+                    yield (
+                        row,
+                        left,
+                        start + first,
+                        any("\U000e0000" <= sign < "\U000e0080" for sign in text[left : start + first]),
+                    )
+                left = start + last

@@ -9,7 +9,9 @@ from typing import Final
 MAX_RECORD_BYTES: Final = 256 << 20
 """A longer record, line or decoded body is rejected as `too_large`: one record must fit into a worker."""
 
-FIELDS: Final = ("text", "uri", "title", "author", "published_at", "fetched_at", "consent_ref", "delivery_ref", "parts")
+FIELDS: Final = (
+    "text", "uri", "title", "author", "published_at", "fetched_at", "licence", "consent_ref", "delivery_ref", "parts",
+)  # fmt: skip
 """What a field map may name; an unmapped name stands for itself, but for `parts`: a list of documents in one row."""
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")

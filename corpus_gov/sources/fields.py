@@ -57,7 +57,7 @@ SHAPES: Final = (
 )
 """Looked for in this order, beside a text. Sources: the README or data card of each pipeline's data."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when a row would be read in another way."""
 
 ABSENT: Final = object()

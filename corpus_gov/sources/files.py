@@ -3,17 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote, urljoin
 
 from corpus_gov import located
 from corpus_gov.errors import ConfigError
-from corpus_gov.sources import MAX_RECORD_BYTES, Record, inflate, instant, labels, storable, supplied
+from corpus_gov.sources import MAX_RECORD_BYTES, Record, inflate, instant, labels, supplied
 from corpus_gov.sources.charset import BOMS
 from corpus_gov.sources.hosts import is_web, path_of
 from corpus_gov.sources.inflate import Source, StreamError
+from corpus_gov.sources.licences import RIGHTS, plain, several
 from corpus_gov.sources.responses import EVIDENCE
 
 MEDIA_TYPES: Final = {
@@ -29,16 +29,12 @@ MEDIA_TYPES: Final = {
 """By file name, after the suffix of a compression is taken off."""
 
 MAX_FRONT_BYTES: Final = 64 << 10
-MAX_VALUE_CHARS: Final = 2_000
-MAX_VALUE_BITS: Final = 4 * MAX_VALUE_CHARS
-"""YAML has whole numbers of any length, which Python refuses to write in digits."""
 
 TITLE: Final = ("title",)
 AUTHOR: Final = ("author", "authors", "by")
 DATE: Final = ("date", "published", "published_at", "pubdate")
 ADDRESS: Final = ("url", "uri", "canonical", "permalink", "link")
-RIGHTS: Final = ("licence", "license", "rights", "copyright", "usage")
-"""Keys of front matter, in the order in which they are looked for."""
+"""Keys of front matter, in the order in which they are looked for; those of rights are `licences.RIGHTS`."""
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
@@ -138,26 +134,13 @@ def _front(data: bytes) -> _Front:
     keys = {key.lower(): value for key, value in found.items() if isinstance(key, str)}
     named = {"title": TITLE, "author": AUTHOR, "published_at": DATE}
     values = {name: text for name, options in named.items() if (text := _first(keys, options))}
-    stated = tuple(f"front_matter:{key}: {text}" for key in RIGHTS if (text := _plain(keys.get(key))))
+    stated = tuple(
+        f"front_matter:{key}: {text}" for key in RIGHTS for one in several(keys.get(key)) if (text := plain(one))
+    )
     stated += labels.lines("front_matter", found)
     size = len(match[0].encode(codec, "surrogateescape" if codec == "utf-8" else "ignore"))
     return _Front(size, values, stated, _first(keys, ADDRESS))
 
 
 def _first(keys: dict[str, Any], options: tuple[str, ...]) -> str | None:
-    return next((text for key in options if (text := _plain(keys.get(key)))), None)
-
-
-def _plain(value: Any) -> str | None:
-    """Return a value on one line: text, number or date; of a list or mapping, its plain values or its name."""
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("name", "id", "url") if key in value), None)
-    if isinstance(value, list):
-        value = ", ".join(text for item in value[:64] if not isinstance(item, list) and (text := _plain(item)))
-    if isinstance(value, date):
-        value = value.isoformat()
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if isinstance(value, int) and value.bit_length() > MAX_VALUE_BITS:
-        return None
-    return storable(" ".join(str(value).split()))[:MAX_VALUE_CHARS] or None
+    return next((text for key in options if (text := plain(keys.get(key)))), None)

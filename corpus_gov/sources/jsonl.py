@@ -46,7 +46,7 @@ def records(source: Source, fields: tuple[tuple[str, str], ...], *, container: b
     at, seen = 0, 0
     counted = _Count(inflate.blocks(source))
     try:
-        for line, length in _lines(iter(counted)):
+        for line, length in lines(iter(counted)):
             # A byte-order mark before the first line is no part of it.
             text = line.removeprefix(codecs.BOM_UTF8) if at == 0 else line
             text = text.rstrip(b"\r\n")
@@ -60,7 +60,7 @@ def records(source: Source, fields: tuple[tuple[str, str], ...], *, container: b
         raise IntegrityError(f"JSONL: the file has {counted.lines!r} lines, {seen!r} were read; report this as a bug")
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+def lines(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
     """Cut chunks into lines with their lengths; what exceeds the longest record is counted, not kept."""
     kept: list[bytes] = []
     size = 0

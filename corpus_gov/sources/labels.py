@@ -10,6 +10,11 @@ from corpus_gov.sources import storable
 NAME: Final = "aigc"
 """Stands in the name of the field (GB 45438-2025, Annex E), in any case."""
 
+SAID: Final = ("ai_generated", "is_ai_generated", "machine_generated")
+"""Names of fields that are yes or no, as publishers of sets call them; the standard has none."""
+
+_YES: Final = ("true", "yes", "1")
+
 INNER: Final = ("metadata", "meta")
 """Fields of a row in which the label stands as well."""
 
@@ -22,14 +27,29 @@ def lines(kind: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         kind: what the fields are: front_matter or field.
         fields: with their values; of a mapping under a name of INNER, those in it.
+
+    A field of SAID that says yes is the line `<kind>:ai_generated: true`; what says no is no label.
     """
     levels = [fields, *(inner for name in INNER if isinstance(inner := fields.get(name), Mapping))]
     return tuple(
-        f"{kind}:aigc: {text}"
+        line
         for level in levels
         for name, value in level.items()
-        if isinstance(name, str) and NAME in name.lower() and (text := _text(value))
+        if isinstance(name, str) and (line := _line(kind, name.lower(), value))
     )
+
+
+def is_named(name: str) -> bool:
+    """Say whether a field of this name may hold a label."""
+    return NAME in name.lower() or name.lower().rpartition(".")[2] in SAID
+
+
+def _line(kind: str, name: str, value: Any) -> str | None:
+    if NAME in name:
+        return f"{kind}:aigc: {text}" if (text := _text(value)) else None
+    if name.rpartition(".")[2] not in SAID or not isinstance(value, str | bool | int):
+        return None
+    return f"{kind}:ai_generated: true" if str(value)[:8].strip().lower() in _YES else None
 
 
 def _text(value: Any) -> str:

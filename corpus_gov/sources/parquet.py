@@ -1,6 +1,6 @@
 """Parquet deliveries: row groups to columns, without a loop over rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus_gov.kernels.columns import buffers
 from corpus_gov.kernels.digests import sha256_hex
 from corpus_gov.schemas import TEXT, TIME
-from corpus_gov.sources import Piece, instant
+from corpus_gov.sources import Piece, arrays, labelcolumns, licencecolumns
 from corpus_gov.sources.fields import TEXT_KEYS, Names, mapped, recognised_columns
 from corpus_gov.sources.inflate import FREE_BYTES, MAX_RATIO
 from corpus_gov.sources.rows import MAX_PARTS
@@ -38,6 +37,7 @@ ROWS: Final = pa.schema(
         ("fetched_at", TIME),
         ("consent_ref", pa.string()),
         ("delivery_ref", pa.string()),
+        ("markup", TEXT),
         ("shape", pa.string()),
     ]
 )
@@ -52,10 +52,6 @@ ROW_BYTES: Final = 16
 
 MAX_COPIED_BYTES: Final = 1 << 30
 """A batch of which the parts would repeat more than this is refused: a long title beside a thousand texts."""
-
-
-_STRINGS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_BLOBS: Final = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
 
 
 FAILURES: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -168,9 +164,9 @@ def _gathered(steps: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     kept: list[pa.RecordBatch] = []
     rows, size = 0, 0
     for step in steps:
-        plain = [_decoded(column) for column in step.columns]
+        plain = [arrays.decoded(column) for column in step.columns]
         kept.append(pa.record_batch(plain, names=step.schema.names))
-        lists = [pc.list_flatten(column) for column in plain if _is_list(column.type)]
+        lists = [pc.list_flatten(column) for column in plain if arrays.is_list(column.type)]
         rows += max(step.num_rows, *map(len, lists), 0)
         size += kept[-1].nbytes
         if rows >= BATCH_ROWS or size >= BATCH_BYTES:
@@ -178,10 +174,6 @@ def _gathered(steps: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             kept, rows, size = [], 0, 0
     if kept:
         yield pa.concat_batches(kept)
-
-
-def _decoded(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _recognised(schema: pa.Schema) -> Names:
@@ -195,39 +187,37 @@ def _recognised(schema: pa.Schema) -> Names:
 def _holds_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
-    return any(test(kind) for test in (*_STRINGS, *_BLOBS))
+    return any(test(kind) for test in (*arrays.STRINGS, *arrays.BLOBS))
 
 
 def _columns(schema: pa.Schema, names: Names) -> list[str]:
     # A column that is not there is asked for by nobody; a missing text column is found in `_rows`.
     roots = set(schema.names)
     paths = names.paths.values()
-    return list(
-        dict.fromkeys(
-            path if path in roots else path.split(".")[0]
-            for path in paths
-            if path in roots or path.split(".")[0] in roots
-        )
-    )
+    asked = [
+        path if path in roots else path.split(".")[0] for path in paths if path in roots or path.split(".")[0] in roots
+    ]
+    rights = [path for _, path in licencecolumns.paths(schema)]
+    return list(dict.fromkeys([*asked, *rights, *labelcolumns.paths(schema)]))
 
 
 def _rows(batch: pa.RecordBatch, at: int, names: Names, record_file: str) -> pa.RecordBatch:
     found, row, part, many = _parted(batch, names)
     if found["text"] is None:
         raise _ColumnError("column_missing")
-    raw = _raw(found["text"])
+    raw = arrays.viewed(found["text"])
     if raw is None:
         raise _ColumnError("column_type")
-    text, broken = _text(raw)
+    text, broken = arrays.storable_text(raw)
     n = len(text)
     # utf8_is_space stops at the first visible character; trimming would copy the text.
     empty = pc.fill_null(pc.or_(pc.equal(text, ""), pc.utf8_is_space(text)), fill_value=True)
     none = pa.scalar(None, pa.string())
-    given = {name: _strings(found[name], n) for name in ("uri", "title", "author", "consent_ref", "delivery_ref")}
+    given = {name: arrays.strings(found[name], n) for name in ("uri", "title", "author", "consent_ref", "delivery_ref")}
     given["uri"] = pc.if_else(pc.equal(given["uri"], ""), pa.scalar(None, TEXT), given["uri"])
     held = pc.if_else(broken, "rejected", pc.if_else(empty, "skipped", "document"))
     reason = pc.if_else(broken, "undecodable", pc.if_else(empty, "empty", none))
-    arrays = given | {
+    columns = given | {
         "record_offset": pa.array(at + row),
         "record_length": pa.array(np.ones(n, np.int64)),
         "part": pa.array(part),
@@ -235,12 +225,13 @@ def _rows(batch: pa.RecordBatch, at: int, names: Names, record_file: str) -> pa.
         "reason": pc.if_else(many, "too_many_parts", reason),
         "payload_digest": sha256_hex(raw),
         "text": text,
-        "published_at": _times(found["published_at"], n),
-        "fetched_at": _times(found["fetched_at"], n),
+        "published_at": arrays.times(found["published_at"], n),
+        "fetched_at": arrays.times(found["fetched_at"], n),
         "delivery_ref": pc.coalesce(given["delivery_ref"], _references(record_file, at + row, part)),
+        "markup": labelcolumns.joined(found["labels"], found["markup"]),
         "shape": pa.repeat(pa.scalar(names.shape, pa.string()), n),
     }
-    return pa.record_batch([arrays[field.name].cast(field.type) for field in ROWS], schema=ROWS)
+    return pa.record_batch([columns[field.name].cast(field.type) for field in ROWS], schema=ROWS)
 
 
 def _references(record_file: str, row: np.ndarray, part: np.ndarray) -> pa.Array:
@@ -259,11 +250,11 @@ def _parted(
     """
     paths = {name: path for name, path in names.paths.items() if name != "parts"}
     path = names.paths.get("parts")
-    listed = _column(batch, path or paths["text"])
-    if path and (listed is None or not _is_list(listed.type)):
+    listed = arrays.at(batch, path or paths["text"])
+    if path and (listed is None or not arrays.is_list(listed.type)):
         raise _ColumnError("column_missing" if listed is None else "column_type")
-    if listed is None or not _is_list(listed.type):
-        found = {name: _column(batch, path) for name, path in paths.items()}
+    if listed is None or not arrays.is_list(listed.type):
+        found = {name: arrays.at(batch, path) for name, path in paths.items()} | _beside(batch, paths)
         return found, np.arange(batch.num_rows), np.zeros(batch.num_rows, np.int32), pa.scalar(value=False)
     given = np.asarray(pc.fill_null(pc.list_value_length(listed), 0)).astype(np.int64)
     many = given > MAX_PARTS
@@ -272,7 +263,7 @@ def _parted(
     counts = np.maximum(lengths, 1)
     row = np.repeat(np.arange(len(lengths)), counts)
     part = (np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.int32)
-    own = {name: _column(batch, paths[name]) for name in COPIED}
+    own = {name: arrays.at(batch, paths[name]) for name in COPIED} | _beside(batch, paths)
     if sum(_copied(column, counts) for column in own.values()) > MAX_COPIED_BYTES:
         raise _ColumnError("too_many_parts")
     starts = np.cumsum(given) - given
@@ -282,19 +273,22 @@ def _parted(
     found = {name: None if column is None else column.take(pa.array(row)) for name, column in own.items()}
     if pa.types.is_struct(items.type):
         inner = pa.RecordBatch.from_struct_array(_plain_struct(items))
-        theirs = {name: _column(inner, paths[name]) for name in paths}
-        found = {name: _either(theirs.get(name), found.get(name)) for name in paths}
+        theirs = {name: arrays.at(inner, paths[name]) for name in paths} | _beside(inner, paths)
+        # A part with terms of its own is not under those of its record; a label of either is one of the part.
+        labelled = labelcolumns.joined(theirs["labels"], found["labels"])
+        found = {name: _either(theirs.get(name), found.get(name)) for name in theirs} | {"labels": labelled}
     else:
         found |= {"text": items, "delivery_ref": None}
     return found, row, part, pa.array(many[row])
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+def _beside(batch: pa.RecordBatch, paths: Mapping[str, str]) -> dict[str, pa.Array]:
+    """Return what rows say of their rights, and their labels of generated content, as lines of markup."""
+    return {"markup": licencecolumns.stated(batch, paths["licence"]), "labels": labelcolumns.stated(batch)}
 
 
 def _copied(column: pa.Array | None, counts: np.ndarray) -> int:
-    raw = None if column is None else _raw(column)
+    raw = None if column is None else arrays.viewed(column)
     if raw is None:
         return 0
     return int((np.asarray(pc.fill_null(pc.binary_length(raw), 0)).astype(np.int64) * counts).sum())
@@ -310,70 +304,3 @@ def _either(first: pa.Array | None, second: pa.Array | None) -> pa.Array | None:
     if first is None or second is None or first.type != second.type:
         return second if first is None else first
     return pc.coalesce(first, second)
-
-
-def _column(batch: pa.RecordBatch, path: str) -> pa.Array | None:
-    if path in batch.schema.names:
-        return batch.column(path)
-    root, *keys = path.split(".")
-    array = batch.column(root) if root in batch.schema.names else None
-    for key in keys:
-        if array is None or not pa.types.is_struct(array.type) or array.type.get_field_index(key) < 0:
-            return None
-        # struct_field, unlike field, keeps the nulls of the struct itself.
-        array = pc.struct_field(array, key)
-    return array
-
-
-def _raw(array: pa.Array) -> pa.Array | None:
-    """View text or bytes as large_string whatever they hold; null where the column is of another type."""
-    array = _decoded(array)
-    if not any(test(array.type) for test in (*_STRINGS, *_BLOBS)):
-        return None
-    return array.cast(pa.large_binary()).view(TEXT)
-
-
-def _text(raw: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Make text storable; tell which rows are not UTF-8 (their text becomes empty)."""
-    broken = pa.array(np.zeros(len(raw), bool))
-    try:
-        raw.validate(full=True)
-    except pa.ArrowInvalid:
-        # Parquet's readers do not check what writers wrote. Only a batch with such a row comes here.
-        blobs = raw.view(pa.large_binary()).to_pylist()
-        broken = pa.array([blob is not None and not _is_utf8(blob) for blob in blobs])
-        raw = pc.if_else(broken, pa.scalar(b"", pa.large_binary()), raw.view(pa.large_binary())).view(TEXT)
-    data, offsets = buffers(raw)
-    if (data[offsets[0] : offsets[-1]] == 0).any():
-        raw = pc.replace_substring(raw, "\x00", "\ufffd")
-    return raw, broken
-
-
-def _is_utf8(blob: bytes) -> bool:
-    try:
-        blob.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _strings(array: pa.Array | None, n: int) -> pa.Array:
-    """Return an optional column as text: numbers as written, other types and broken values as null."""
-    if array is not None and pa.types.is_integer(array.type):
-        array = array.cast(TEXT)
-    raw = _raw(array) if array is not None else None
-    if raw is None:
-        return pa.nulls(n, TEXT)
-    text, broken = _text(raw)
-    return pc.if_else(broken, pa.scalar(None, TEXT), text)
-
-
-def _times(array: pa.Array | None, n: int) -> pa.Array:
-    if array is None:
-        return pa.nulls(n, TIME)
-    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        return array.cast(
-            pa.timestamp("us", array.type.tz if pa.types.is_timestamp(array.type) else None), safe=False
-        ).cast(TIME)
-    encoded = _strings(array, n).dictionary_encode()
-    return pa.array([instant(value) for value in encoded.dictionary.to_pylist()], TIME).take(encoded.indices)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from resiliparse.parse.encoding import detect_mime
 
-from corpus_gov.sources import Record, http
+from corpus_gov.sources import Record, carriers, http
 from corpus_gov.sources.bodies import BodyError, decoded
 from corpus_gov.sources.charset import header_label
 from corpus_gov.sources.hosts import is_web, path_of
@@ -100,7 +100,7 @@ def _judged(known: dict[str, Any], body: bytes, content_type: str) -> Record:
     if media_type is None:
         known["media_type"] = media_type = detect_mime(body)
     if media_type not in TEXT_TYPES:
-        return Record(**known, outcome="skipped", reason="content_type")
+        return Record(**known, outcome="skipped", reason=carriers.reason(body, "content_type"))
     return Record(**known)
 
 

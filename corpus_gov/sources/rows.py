@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from corpus_gov.sources import MAX_RECORD_BYTES, Record, instant, labels, storable
+from corpus_gov.sources import MAX_RECORD_BYTES, Record, instant, labels, licences, storable
 from corpus_gov.sources.fields import ABSENT, TEXT_KEYS, Names, mapped, recognised, value_at
 
 MAX_PARTS: Final = 100_000
@@ -133,12 +133,15 @@ def _part(
 def _record(
     item: Mapping[str, Any], row: Mapping[str, Any], names: Names, place: Place, part: int, data: bytes
 ) -> Record:
-    found = {name: value_at(item, path) for name, path in names.paths.items() if name != "parts"}
+    found = {name: value_at(item, path) for name, path in names.paths.items() if name not in {"parts", "licence"}}
     if item is not row:
         above = {name: value_at(row, names.paths[name]) for name in INHERITED}
         found |= {name: value for name, value in above.items() if found[name] is ABSENT}
     values = {name: storable(value) for name, value in found.items() if isinstance(value, str)}
     stated = labels.lines("field", item) + (labels.lines("field", row) if item is not row else ())
+    own = names.paths["licence"]
+    # A part with terms of its own is not under those of its record.
+    stated += licences.lines(item, own) or (licences.lines(row, own) if item is not row else ())
     known: dict[str, Any] = {
         "offset": place.offset,
         "length": place.length,

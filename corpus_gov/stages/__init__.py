@@ -198,6 +198,8 @@ class Shard:
     digests: Mapping[str, str]
     inputs: tuple[Input, ...] = ()
     """One, or those of a bundle of small files."""
+    labelled: int = 0
+    """Captures of files that were not read as text and have a label of AI-generated content."""
 
     def __post_init__(self) -> None:
         """Turn inputs as a batch has them into values."""
@@ -213,6 +215,11 @@ class Shard:
     def name(self, table: str) -> str:
         """Name the file of one of its tables in the store."""
         return f"{table}/{self.source_id}/{self.ref}.parquet"
+
+
+def shard_id(ref: str) -> str:
+    """Return what all generations of a shard have in common, of the name of one."""
+    return ref.rpartition(".")[0]
 
 
 @dataclass(frozen=True)

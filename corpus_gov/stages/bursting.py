@@ -20,7 +20,7 @@ from corpus_gov.engine import Engine, ranges_for, split_by_range
 from corpus_gov.relate import bursts
 from corpus_gov.stages import Context, Shard, read_shard
 from corpus_gov.stages.clustering import told
-from corpus_gov.stages.judging import oldest_capture
+from corpus_gov.stages.describing import oldest_capture
 from corpus_gov.store import Store
 
 SCREEN: Final = "bursts"

@@ -75,7 +75,7 @@ def build(engine: Engine, context: Context, shards: Sequence[Shard], asked: Aske
     listed = None
     if SUPPRESSED in wanted:
         suppressed.check(asked.listed, seal.key_id(context.keys().seal))
-        listed = artefacts.put_table(store, "suppressions", "", asked.listed)
+        listed = artefacts.put_table(store, "suppressions", asked.listed)
     tasks = []
     for shard, of in zip(shards, names, strict=True):
         missing = {kind: name for kind, name in of.items() if state[name] is not True}

@@ -42,7 +42,6 @@ class StandTask:
     overrides: str
     suppressed: frozenset[str]
     as_of: date
-    run_key: str
     asked_ranges: int
     """Into how many ranges pairs are cut, by the smaller text."""
 
@@ -61,7 +60,8 @@ class Standing:
 def stand_range(task: StandTask) -> Standing:
     """Say what becomes of members but for their duplicates, and with which representatives they were not compared."""
     store, in_force = task.context.store(), task.context.policy_in_force()
-    made_from = [task.run_key, list(task.members), task.copies, task.number, task.sources, task.overrides, VERSION]
+    said = [task.sources, task.overrides, sorted(task.suppressed), task.as_of.isoformat(), in_force.digest]
+    made_from = [list(task.members), task.copies, task.number, said, VERSION]
     name, asked = artefacts.name("standing", *made_from), artefacts.name("pairs.asked", *made_from, task.asked_ranges)
     if artefacts.ready(store, name) is not True or artefacts.ready(store, asked) is not True:
         found, edges = _members(store, task), links.edges(_copies(store, task.copies))

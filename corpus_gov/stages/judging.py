@@ -7,16 +7,21 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov import artefacts, policy
+from corpus_gov import artefacts, consents, policy
 from corpus_gov.engine import split_by_range
 from corpus_gov.facts import facts
-from corpus_gov.relate.optout import evaluate, origins
-from corpus_gov.schemas import CLUSTERS, FINDINGS, SNAPSHOTS, TIME
-from corpus_gov.stages import Context, Done, Shard, damaged, read_shard
-from corpus_gov.stages.clustering import told
+from corpus_gov.schemas import CLUSTERS, FINDINGS
+from corpus_gov.stages import Context, Done, Shard, damaged, describing
+from corpus_gov.stages.clustering import TOLD, told, told_name
+from corpus_gov.stages.describing import Described
 from corpus_gov.stages.keying import preset_of
 from corpus_gov.stages.looking import artefact_names
 from corpus_gov.store import Store
+
+VERSION: Final = 1
+"""Raised when the same facts would be judged otherwise."""
+
+LIBRARIES: Final = ("duckdb", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,7 @@ class JudgeTask:
     shard: Shard
     source: Mapping[str, Any]
     snapshots: tuple[Shard, ...]
-    clusters: str | None
     oldest: str | None
-    run_key: str
     related: tuple[str, ...] = ()
     """Names of findings that rest on more than the shard."""
     told: tuple[str, int] | None = None
@@ -38,52 +41,88 @@ class JudgeTask:
     """Into how many ranges of cluster_id members are cut."""
 
 
-META: Final = (
-    "doc_id", "source_id", "payload_digest", "uri", "host", "registered_domain", "fetched_at", "published_at",
-    "content_type", "charset_declared", "charset_used", "extractor", "text_digest", "n_chars",
-)  # fmt: skip
-"""Columns of DOCUMENTS that facts and manifest rows need; no text."""
+@dataclass(frozen=True, kw_only=True)
+class Judged(Done):
+    """What `judge_shard` gives beside its counts; `names` are those of the judgements and of the members."""
+
+    described: Described
 
 
-def judge_shard(task: JudgeTask) -> Done:
+def judge_shard(task: JudgeTask) -> Judged:
     """Pass 1 of decide: join the facts of a shard and judge each document on its own."""
-    store, context = task.context.store(), task.context
-    name = artefacts.name("judged", task.run_key, task.shard.ref, task.oldest)
-    members_name = artefacts.name("members", task.run_key, task.shard.ref, task.clusters, task.oldest, task.ranges)
-    in_force = context.policy_in_force()
-    wanted = (name, members_name, statements_name(task.run_key, task.shard))
-    state = {one: artefacts.ready(store, one) for one in wanted}
+    store, context, in_force = task.context.store(), task.context, task.context.policy_in_force()
+    asked = describing.Asked(context, task.shard, task.snapshots, task.oldest, task.source.get("agent"))
+    described = describing.describe(asked)
+    name = artefacts.name("judged", *_made_from(store, task, described), libraries=LIBRARIES)
+    members_name = artefacts.name("members", name, task.ranges)
+    state = {one: artefacts.ready(store, one) for one in (name, members_name)}
+    judged = None
     if not all(state.values()):
-        documents = artefacts.decode(read_shard(store, task.shard, "documents"), [*META, "markup"])
-        # A document that came in more than once is judged by its oldest capture, whichever copy was kept.
-        place = documents.schema.get_field_index("fetched_at")
-        field = documents.schema.field(place)
-        documents = documents.set_column(place, field, oldest_capture(store, task.oldest, documents))
-        names = artefact_names(context, task.shard)
-        read = policy.reads(in_force) | {"language.code"}
-        measured = {
-            family: _measured(store, names[f"signals.{family}"], asked)
-            for family in context.families
-            if (asked := [name.partition(".")[2] for name in sorted(read) if name.startswith(f"{family}.")])
-        }
-        found = findings_of(store, context, task.shard, task.related)
-        optouts, statements = _optouts(store, context, documents, task)
-        artefacts.put(store, statements_name(task.run_key, task.shard), artefacts.encode(statements))
-        clusters, made_of = told(store, task.told) if task.told else (CLUSTERS.empty_table(), None)
-        made_of = made_of if preset_of(context) is not None else None
-        known = facts(documents, measured, found, optouts, task.source, context.rule_packs(), made_of, in_force.uses)
-        judged = policy.judge(in_force, known)
-        artefacts.put(store, name, artefacts.encode(_with_facts(judged, known)))
-        members = _members(clusters, judged, documents)
-        artefacts.put_ranges(store, members_name, split_by_range(members, "cluster_id", task.ranges))
-    tallies = policy.tally(in_force, [artefacts.get(store, name)])
-    counts = {"tally": tallies.to_pylist()}
-    return Done(task.shard.documents, task.shard.text_bytes, (name, members_name), counts, rebuilt=damaged(state))
+        judged = _judged(store, task, described, members_name)
+        artefacts.put(store, name, artefacts.stream(judged, "lz4"))
+    judged = artefacts.get_stream(store, name) if judged is None else judged
+    counts = {"tally": policy.tally(in_force, [judged]).to_pylist()}
+    rebuilt = (*described.rebuilt, *damaged(state))
+    return Judged(
+        task.shard.documents, task.shard.text_bytes, (name, members_name), counts, rebuilt=rebuilt, described=described
+    )
 
 
-def statements_name(run_key: str, shard: Shard) -> str:
-    """Name what was said about re-use of the documents of a shard, protocol by protocol."""
-    return artefacts.name("statements", run_key, shard.ref)
+def _made_from(store: Store, task: JudgeTask, described: Described) -> list[Any]:
+    """Return all that judgements follow from: what tables hold, not what they were made of."""
+    context, in_force = task.context, task.context.policy_in_force()
+    marks = [artefacts.digest(store, name) for name in (described.table, described.optouts)]
+    marks += [artefacts.digest(store, name) for name in _read(context, task)]
+    related = artefacts.digest(store, told_name(*task.told)) if task.told else None
+    packs = [pack.ref for pack in context.rule_packs()]
+    return [
+        VERSION, task.shard.ref, in_force.digest, packs, marks, described.oldest, dict(task.source), related,
+        preset_of(context) is None,
+    ]  # fmt: skip
+
+
+def _read(context: Context, task: JudgeTask) -> list[str]:
+    names, asked = artefact_names(context, task.shard), _families(context)
+    signals = [names[f"signals.{family}"] for family in asked]
+    return [*signals, *(names[f"findings.{screen}"] for screen in context.screens()), *task.related]
+
+
+def _families(context: Context) -> dict[str, list[str]]:
+    """Return the signals that the policy asks for, by family."""
+    read = sorted(policy.reads(context.policy_in_force()) | {"language.code"})
+    of = {
+        family: [name.partition(".")[2] for name in read if name.startswith(f"{family}.")]
+        for family in context.families
+    }
+    return {family: asked for family, asked in of.items() if asked}
+
+
+def _judged(store: Store, task: JudgeTask, described: Described, members_name: str) -> pa.Table:
+    context, in_force = task.context, task.context.policy_in_force()
+    table = artefacts.get(store, described.table, [*describing.META, "consent_hmac"])
+    documents = with_oldest(store, table, task.oldest)
+    names = artefact_names(context, task.shard)
+    measured = {
+        family: _measured(store, names[f"signals.{family}"], asked) for family, asked in _families(context).items()
+    }
+    found = findings_of(store, context, task.shard, task.related)
+    optouts = artefacts.get(store, described.optouts)
+    clusters, made_of = told(store, task.told) if task.told else (CLUSTERS.empty_table(), TOLD.empty_table())
+    made_of = made_of if preset_of(context) is not None else None
+    held = consents.states(table["consent_hmac"].combine_chunks(), store, task.source, context.keys().seal)
+    packs = context.rule_packs()
+    known = facts(documents, measured, found, optouts, task.source, packs, made_of, in_force.uses, held)
+    judged = policy.judge(in_force, known)
+    members = _members(clusters, judged, documents)
+    artefacts.put_ranges(store, members_name, split_by_range(members, "cluster_id", task.ranges))
+    return _with_facts(judged, known)
+
+
+def with_oldest(store: Store, documents: pa.Table, oldest: str | None) -> pa.Table:
+    """Judge a document that came in more than once by its oldest capture, whichever copy was kept."""
+    place = documents.schema.get_field_index("fetched_at")
+    fetched = describing.oldest_capture(store, oldest, documents)
+    return documents.set_column(place, documents.schema.field(place), fetched)
 
 
 def _measured(store: Store, artefact: str, wanted: Sequence[str]) -> pa.Table:
@@ -94,22 +133,12 @@ def _measured(store: Store, artefact: str, wanted: Sequence[str]) -> pa.Table:
     return table if table.num_columns > len(wanted) else artefacts.decode(data)
 
 
-def _optouts(store: Store, context: Context, documents: pa.Table, task: JudgeTask) -> tuple[pa.Table, pa.Table]:
-    """Evaluate what the hosts of these documents said; only their snapshots are kept in memory."""
-    hosts = origins(documents).unique()
-    kept = [SNAPSHOTS.empty_table()]
-    for shard in task.snapshots:
-        rows = artefacts.decode(read_shard(store, shard, "snapshots"))
-        kept.append(rows.filter(pc.is_in(rows["host"], hosts)))
-    asked = documents.select(["doc_id", "uri", "host", "fetched_at", "markup"])
-    return evaluate(asked, pa.concat_tables(kept), context.concern("optout"), task.source.get("agent"))
-
-
 def _with_facts(judged: pa.Table, known: pa.Table) -> pa.Table:
     """Carry the facts that the manifest repeats beside the judgement."""
     for prefix, fields in (
         ("rights", ("state", "basis", "licence", "conflict", "train", "redistribute", "commercial")),
         ("optout", ("state", "digest")),
+        ("consent", ("state",)),
         ("aigc", ("state",)),
         ("language", ("code",)),
     ):
@@ -132,14 +161,3 @@ def findings_of(store: Store, context: Context, shard: Shard, related: Iterable[
     of_screens = [names[f"findings.{screen}"] for screen in context.screens()]
     parts = [artefacts.get(store, name) for name in (*of_screens, *related)]
     return pa.concat_tables([FINDINGS.empty_table(), *parts])
-
-
-def oldest_capture(store: Store, oldest: str | None, documents: pa.Table) -> pa.ChunkedArray:
-    """Use the oldest capture of documents that came in more than once."""
-    if oldest is None:
-        return documents["fetched_at"]
-    known = artefacts.get(store, oldest)
-    place = pc.index_in(documents["doc_id"], value_set=known["doc_id"].combine_chunks())
-    # As whole microseconds: the minimum of two columns is not defined for times.
-    mine, other = documents["fetched_at"].cast(pa.int64()), known["fetched_at"].take(place).cast(pa.int64())
-    return pc.min_element_wise(mine, other, skip_nulls=True).cast(TIME)

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus_gov import apply, artefacts, ingest, pieces, screens
+from corpus_gov.barring import Bar, Barred
 from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.kernels.digests import prefixed
 from corpus_gov.schemas import DOCUMENTS, FINDINGS
-from corpus_gov.sources import Piece
+from corpus_gov.sources import Piece, carriers
 from corpus_gov.stages import Context, Input, Shard, count_values, read_shard
 from corpus_gov.store import Store
 
@@ -34,7 +35,7 @@ class IngestTask:
     """Of the piece, or of each of its members in their order; nothing is counted in them yet."""
     shard_rows: int
     shard_bytes: int
-    suppressed: frozenset[str]
+    barred: Barred
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ def ingest_piece(task: IngestTask) -> Ingested:
 def _ingest(task: IngestTask, piece: Piece) -> Ingested:
     store = task.context.store()
     shards, ids, digests = [], [], []
-    for shard in ingest.read(
-        piece, shard_rows=task.shard_rows, shard_bytes=task.shard_bytes, suppressed=task.suppressed
-    ):
+    bar = Bar(task.barred, task.context.keys().seal)
+    for shard in ingest.read(piece, shard_rows=task.shard_rows, shard_bytes=task.shard_bytes, bar=bar):
         inputs = _counted(task, shard.captures)
         captures = _redact_captures(shard.captures, task.context)
         tables = {"captures": captures, "documents": shard.documents, "snapshots": shard.snapshots}
@@ -112,6 +112,7 @@ def _put_shard(
         text_bytes=int(pc.sum(pc.binary_length(documents["text"])).as_py() or 0),
         digests=digests,
         inputs=inputs,
+        labelled=int(pc.sum(pc.starts_with(captures["reason"], f"{carriers.REASON}:")).as_py() or 0),
     )
     for name, data in encoded.items():
         store.put(shard.name(name), data)
