@@ -61,6 +61,7 @@ def facts(workspace: Workspace, request: Request, today: date) -> dict[str, Any]
         "documents": documents,
         "releases": list(request.releases),
         "erased": list(request.erased),
+        "searched": dict(request.searched),
         "ledger": _entries(workspace, request),
         "methods": _methods(request),
         "versions": _versions(workspace),
@@ -176,6 +177,7 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
             f"Erasure {done['erasure']} (entry {done['entry']}): bytes of {done['documents']} documents and "
             f"{done['rows']} rows of manifests; releases amended: {', '.join(done['releases']) or 'none'}."
         )
+    yield from _search(said)
     yield from ("", "## How", "")
     for name, how in said["methods"]["used"].items():
         yield f"- {name}: {how}."
@@ -190,6 +192,22 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## What cannot be reached from here", "")
     for one in said["beyond"]:
         yield f"- {one}."
+
+
+def _search(said: Mapping[str, Any]) -> Iterator[str]:
+    if not said["erased"]:
+        return
+    yield ""
+    if not (seen := said["searched"]):
+        yield "The workspace was not searched afterwards."
+        return
+    yield (
+        f"Afterwards all {seen['objects']} objects of the workspace, {seen['bytes']} bytes, were searched, unpacked, "
+        f"for the texts of {seen['documents']} of the documents, drawn at random, and their digests: "
+        f"{'found in ' + ', '.join(seen['found']) if seen['found'] else 'found nowhere'}."
+    )
+    if seen["unread"]:
+        yield f"Could not be searched: {', '.join(seen['unread'])}."
 
 
 def _table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -225,7 +225,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show sources, batches, releases, requests that are due, and what an interrupted run left."""
-    from corpus_gov import intake, overdue, requests  # noqa: PLC0415
+    from corpus_gov import intake, overdue, requests, runs  # noqa: PLC0415
     from corpus_gov import retention as kept  # noqa: PLC0415
 
     workspace = _open(folder)
@@ -251,6 +251,7 @@ def status(
         "requests": requests.counted(workspace, today),
         "retention": kept.counted(kept.due(workspace, today), today),
         "overdue": overdue.found(workspace, today),
+        "flows": runs.states(workspace.store, datetime.now(UTC)),
     }  # fmt: skip
     if disk:
         from corpus_gov import usage  # noqa: PLC0415
@@ -444,6 +445,7 @@ app.command("verify-removals")(rescreening.verify_removals)
 app.command("report")(report.report)
 app.command("doctor")(operations.doctor)
 app.command("gc")(operations.gc)
+app.command("schedule")(operations.schedule)
 
 
 @app.command()

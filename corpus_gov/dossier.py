@@ -28,7 +28,7 @@ REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "open_licence": ("licence", "licence_file"),
     "commercial": ("contract", "commitment", "valid_until"),
     "user_input": ("service", "consent", "fields.consent_ref"),
-    "synthetic": ("generator.name", "generator.version", "generator.acquired", "generator.assessment"),
+    "synthetic": ("generator.name", "generator.version", "generator.acquired", "generator.assessment.file"),
     "own": ("responsible",),
     "unassessed": (),
 }
@@ -122,7 +122,7 @@ class Generator(Written):
     version: Line | None = None
     acquired: Day | None = None
     assessment: Paper | None = None
-    """Of the model's or service's safety."""
+    """Of the model's or service's safety; only with its file, so that it is the one that was filed."""
 
 
 class Assessment(Written):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from corpus_gov import actors, barring, requests, seal, suppression, tracing
+from corpus_gov import actors, barring, leakscan, requests, seal, suppression, tracing
 from corpus_gov.errors import ConfigError
 from corpus_gov.published import DOCUMENTS_ERASED
 from corpus_gov.relate import near, suppressed
@@ -27,6 +27,9 @@ from corpus_gov.workspace import Workspace
 CONTAINED: Final = ("contained", "holds")
 NEAR: Final = ("near", "spun")
 OF_SOURCES: Final = ("source", "batch", "contract")
+
+LOOKED_FOR: Final = 16
+"""Documents that a search looks for: each costs reading through everything once more."""
 
 _STANDING: Final = {"url": "uri", "host": "host", "text_digest": "text", "near_copy": "text"}
 """What a request keeps out whether or not there is a document yet, and the column that says so."""
@@ -104,6 +107,7 @@ def fulfil(
     alike: bool = False,
     also: Sequence[str] = (),
     physical: bool = False,
+    scan: bool = False,
     sign_with: Path | None = None,
 ) -> Request:
     """Suppress what a request is about, and take its bytes away where that is asked for; may be called again.
@@ -120,6 +124,7 @@ def fulfil(
         alike: suppress also near and spun copies.
         also: doc_ids among those that were found, for example by a person's review.
         physical: erase the bytes too.
+        scan: search the whole workspace for the texts of LOOKED_FOR of them afterwards, for the certificate.
         sign_with: as for `actors.signer`.
 
     Raises:
@@ -140,7 +145,7 @@ def fulfil(
             )
         chosen = {doc_id for doc_id, (_, how) in request.documents.items() if how in taken} | {*also, *request.chosen}
         request = _suppress(workspace, replace(request, chosen=tuple(sorted(chosen))), today, signer)
-        return _erase(workspace, request, today, signer) if physical else request
+        return _erase(workspace, request, today, signer, scan=scan) if physical else request
 
 
 def refuse(workspace: Workspace, name: str, *, why: str, today: date, sign_with: Path | None = None) -> Request:
@@ -242,9 +247,10 @@ def _standing(workspace: Workspace, request: Request, common: dict[str, Any], ke
     return []
 
 
-def _erase(workspace: Workspace, request: Request, today: date, signer: Signer | None) -> Request:
+def _erase(workspace: Workspace, request: Request, today: date, signer: Signer | None, *, scan: bool) -> Request:
     from corpus_gov import erasing  # noqa: PLC0415 - reads and writes every table
 
+    sought = _sought(workspace, request) if scan else {}
     reason = f"request:{request.request}"
     erasing.erase(workspace, request.chosen, reason=reason, actor=request.actor, actor_signer=signer)
     # From the ledger: an erasure that was cut off is finished by whoever writes next, and reports to nobody.
@@ -253,8 +259,26 @@ def _erase(workspace: Workspace, request: Request, today: date, signer: Signer |
         for entry in workspace.ledger().entries()
         if entry.type == DOCUMENTS_ERASED and entry.data["reason"] == reason
     )
-    request = requests.write(workspace, requests.moved(replace(request, erased=done), "fulfilled", today))
+    searched = _searched(workspace, sought) if sought else request.searched
+    request = replace(request, erased=done, searched=searched)
+    request = requests.write(workspace, requests.moved(request, "fulfilled", today))
     said = {"state": "erased", "measure": request.measure, "documents": len(request.chosen)}
     more = {"done": "erased", "documents": list(request.chosen)}
     requests.noted(workspace, request, ERASURE_FULFILLED, said, more, signer)
     return request
+
+
+def _sought(workspace: Workspace, request: Request) -> dict[str, bytes]:
+    """Choose documents by the salt of the request, which nobody knew before, and what shows that they are there."""
+    order = sorted(request.chosen, key=lambda doc_id: sha256(f"{request.salt}{doc_id}".encode()).digest())
+    texts = suppression.texts(workspace, order[:LOOKED_FOR])
+    shown = ((doc_id, label, one) for doc_id in texts for label, one in leakscan.of_text(texts[doc_id]).items())
+    return {f"{doc_id} {label}": one for doc_id, label, one in shown if len(one) >= leakscan.LEAST}
+
+
+def _searched(workspace: Workspace, sought: dict[str, bytes]) -> dict[str, Any]:
+    seen = leakscan.scan(workspace.store, sought)
+    return {
+        "documents": len({label.partition(" ")[0] for label in sought}), "objects": seen.objects, "bytes": seen.size,
+        "found": sorted({name for name, _ in seen.found}), "unread": list(seen.unread),
+    }  # fmt: skip

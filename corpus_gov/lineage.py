@@ -1,8 +1,8 @@
 """OpenLineage run events: which run read what and made what. To a file or an address, or to nobody.
 
-Events are plain JSON of OpenLineage 2.0.2 (START, COMPLETE, FAIL, ABORT). Datasets are named by the workspace's id, ids of
-sources and names of releases alone: no paths of inputs, no addresses, nothing of a document. What cannot be sent is logged and
-never fails a run.
+Events are plain JSON of OpenLineage 2.0.2 (START, COMPLETE, FAIL, ABORT); its client is not needed for that, and brings
+two HTTP clients with it. Datasets are named by the workspace's id, ids of sources and names of releases: no paths, no
+addresses, nothing of a document. What cannot be sent is logged and never fails a run.
 """
 
 import json

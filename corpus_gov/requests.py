@@ -83,6 +83,7 @@ class Request:
         unread: what could not be looked at.
         not_related: documents whose relations were not known yet.
         erased: what the ledger says of each erasure of bytes that was made for it, with entry and time.
+        searched: what a search of the workspace found after it: documents looked for, objects, bytes, found, unread.
         why: of a refusal.
     """
 
@@ -108,6 +109,7 @@ class Request:
     unread: Mapping[str, str] = field(default_factory=dict)
     not_related: int = 0
     erased: tuple[Mapping[str, Any], ...] = ()
+    searched: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
 
     @property

@@ -107,6 +107,14 @@ def rows_of(
     return found
 
 
+def texts(workspace: Workspace, doc_ids: Collection[str]) -> dict[str, str]:
+    """Return the texts of documents by id; those that no shard holds are passed over."""
+    found: dict[str, str] = {}
+    for table in _documents(workspace, doc_ids, ("doc_id", "text")):
+        found.update(zip(table["doc_id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    return found
+
+
 def _documents(workspace: Workspace, wanted: Collection[str], columns: Sequence[str]) -> Iterator[pa.Table]:
     """Read some documents, a shard at a time."""
     ids = sorted(wanted)

@@ -167,9 +167,14 @@ def status(facts: Mapping[str, Any]) -> None:
     for state, number in facts["requests"].items():
         if state in {"overdue", "due", "open"}:
             say(f"{number} requests to erase are {state}; `erase list` shows them.")
+    table(("flow", "last", "ended", "next", "missed"), [(name, *_by_flow(one)) for name, one in facts["flows"].items()])
     _late(facts)
     if "disk" in facts:
         table(("files", "bytes"), facts["disk"].items())
+
+
+def _by_flow(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(one[name] or "" for name in ("last", "state", "next", "missed"))
 
 
 def _late(facts: Mapping[str, Any]) -> None:

@@ -40,6 +40,9 @@ from corpus_gov import hooks, lineage, pipeline, runs, workspace
 from corpus_gov.engine import Engine
 from corpus_gov.errors import AlarmError, SourceError, StoreError
 
+SOON_DAYS: Final = 30
+"""Contracts and consents of sources that end within so many days are told of."""
+
 EVERY_S: Final = 10.0
 """Seconds between two notes of progress; a stage that ends sooner has none."""
 
@@ -134,6 +137,14 @@ def flow_run() -> str | None:
     """Return Prefect's id of the run that this is called in."""
     found = runtime.flow_run.id
     return str(found) if found else None
+
+
+def expiring(opened: workspace.Workspace, as_of: date) -> tuple[str, ...]:
+    """Name, for the hooks, the sources whose rights are no longer valid or will soon not be."""
+    left = {name: one.days_left(as_of) for name, one in opened.dossiers.items()}
+    return tuple(
+        f"rights_expiring:{name}" for name, days in sorted(left.items()) if days is not None and days <= SOON_DAYS
+    )
 
 
 def step(opened: workspace.Workspace, job: str) -> AbstractContextManager[None]:

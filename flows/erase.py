@@ -15,7 +15,6 @@ from common import RETRY, Setting, parsed, recover, run_of
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-
 from corpus_gov import fulfilment, requests
 from corpus_gov.errors import AlarmError
 

@@ -12,10 +12,9 @@ import sys
 from datetime import UTC, date, datetime
 
 # First: it sets what Prefect reads when it is imported.
-from common import RETRY, Setting, arguments, link, recover, run_of, step, with_flow_run
+from common import RETRY, Setting, arguments, expiring, link, recover, run_of, step, with_flow_run
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-
 
 from corpus_gov import gate, hooks, intake, pipeline, reporting
 from corpus_gov.intake import Clock
@@ -110,7 +109,7 @@ def govern(
         draft, decided = decide(setting, clusters, day)
         results = check(setting, draft)
         outcome = publish(setting, gate.noted(draft, results), together(read, built, decided))
-        notes.release = outcome.release
+        notes.release, notes.alarms = outcome.release, expiring(setting.open(), day)
         pages = report(setting, outcome) if outcome.published else []
         text = markdown(outcome, results, recovered, pages)
         create_markdown_artifact(text, key="govern-summary", description=f"{headline(outcome)} ({folder})")

@@ -16,7 +16,6 @@ from govern import build, check, decide, publish, report, together
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 
-
 from corpus_gov import acts, gate, overdue, pipeline, rescreen
 from corpus_gov.report import headline, markdown
 

@@ -4,9 +4,10 @@
                           [--policy NAME] [--rules FOLDER]
 
 Runs until it is stopped. With PREFECT_API_URL set the server there is used instead. A run that was missed while nothing
-served is caught up once; however many times of it have passed.
+served is caught up once, however many times of it have passed.
 """
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -110,7 +111,9 @@ def serve(setting: Setting, crons: Mapping[str, str], *, physical: bool = False)
         _once(runner.add_deployment(one), again=name in missed)
     sys.stdout.write(f"Serving {', '.join(crons)}" + (f"; catching up {', '.join(missed)}" if missed else "") + "\n")
     sys.stdout.flush()
-    runner.start()
+    # Stopping is the ordinary end.
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
 
 
 def _once(deployment: Any, *, again: bool) -> None:

@@ -219,11 +219,13 @@ def test_a_run_counts_files_with_labels(
     with zipfile.ZipFile(incoming / "d.zip", "w") as archive:
         archive.writestr("d.pdf", LABELLED["pdf_hex"][0])
         archive.writestr("e.pdf", UNLABELLED["plain"])
-    made.store.put("sources/feed.yaml", b"source_id: feed\nkind: own\ntitle: Feed\nresponsible: A\ninputs: [incoming/*]\n")
+    made.store.put(
+        "sources/feed.yaml", b"source_id: feed\nkind: own\ntitle: Feed\nresponsible: A\ninputs: [incoming/*]\n"
+    )
 
     with Engine(workers=1) as engine:
         outcome = pipeline.run(open_workspace(tmp_path / "w"), engine=engine, as_of=date(2026, 11, 1))
-    captures = open_workspace(tmp_path / "w").table("captures")
+    captures = open_workspace(tmp_path / "w").release().table("captures")
 
     rows = captures.select(["record_file", "outcome", "reason"]).to_pylist()
     assert sorted((Path(row["record_file"]).name, row["outcome"], row["reason"]) for row in rows) == [

@@ -49,7 +49,7 @@ COMPLETE = {
     "user_input": "service: Example chat\nconsent: {title: Terms, reference: T-3}\nfields: {consent_ref: consent}\n",
     "synthetic": (
         "generator: {name: example-model, version: '3', acquired: 2026-02-01, "
-        "assessment: {title: Safety, reference: S-1}}\n"
+        f"assessment: {{title: Safety, reference: S-1, file: evidence/s1.pdf, sha256: {'a' * 64}}}}}\n"
     ),
     "own": "responsible: Editorial desk\n",
 }
@@ -195,6 +195,8 @@ def test_unassessed_dossier_never_becomes_valid() -> None:
         "data_class": None,
         "data_grade": None,
         "agent": None,
+        "consents": None,
+        "material": None,
     }
 
 

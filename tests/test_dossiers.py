@@ -64,6 +64,27 @@ def test_a_paper_lies_in_the_workspace_and_has_a_digest(change: str, problem: st
         load_dossier(COMMERCIAL.replace("reference: C-7/2", f"reference: C-7/2, {change}"), "feed.yaml")
 
 
+def test_a_synthetic_source_needs_its_assessment_as_a_file(folder: Path) -> None:
+    """A name and a number of the assessment are not enough, nor is a file that is gone or was changed."""
+    store = open_workspace(folder).store
+    paper = f"file: evidence/feed/c7.pdf, sha256: {sha256(LETTER).hexdigest()}"
+    text = """\
+source_id: made
+kind: synthetic
+title: Made
+inputs: [in/*.jsonl]
+generator: {name: M, version: "1", acquired: 2026-01-05, assessment: {title: Safety, reference: S-1, PAPER}}
+"""
+    bare = load_dossier(text.replace(", PAPER", ""), "made.yaml")
+    store.put("sources/made.yaml", text.replace("PAPER", paper).encode())
+
+    assert (bare.status(TODAY), bare.missing()) == ("invalid", ("generator.assessment.file",))
+    assert open_workspace(folder).source_facts(TODAY)["made"]["status"] == "valid"
+    store.delete("evidence/feed/c7.pdf")
+    assert open_workspace(folder).source_facts(TODAY)["made"]["status"] == "invalid"
+    assert "generator.assessment" in open_workspace(folder).damaged_papers()["made"]
+
+
 def test_following_links_is_collecting() -> None:
     """Whoever wrote a list of links, following it is self-collected: no other kind takes one."""
     text = COMMERCIAL + "link_list: {title: List, reference: L-1}\n"

@@ -201,7 +201,7 @@ def test_bytes_are_gone_and_releases_hold(workspace: Workspace, engine: Engine) 
     first = fulfilment.fulfil(workspace, name, today=TODAY)
     run(workspace, engine)
     before = rows(workspace)
-    done = fulfilment.fulfil(workspace, name, today=TODAY, contained=True, alike=True, physical=True)
+    done = fulfilment.fulfil(workspace, name, today=TODAY, contained=True, alike=True, physical=True, scan=True)
     again = fulfilment.fulfil(workspace, name, today=TODAY, physical=True)
     facts = run(workspace, engine)
     after = rows(workspace)
@@ -213,7 +213,13 @@ def test_bytes_are_gone_and_releases_hold(workspace: Workspace, engine: Engine) 
     for release in workspace.releases():
         result = CliRunner().invoke(cli.app, ["verify", str(root), "--release", release])
         assert result.exit_code == 0, result.output
+    # The inputs lie in this workspace, and are not its own to change.
+    assert done.searched["found"] == ["in/one-1.jsonl", "in/two-1.jsonl"]
+    assert (done.searched["documents"], done.searched["unread"]) == (len(done.chosen), [])
+    assert done.searched["objects"] > len(workspace.shards())
+    assert again.searched == done.searched
     text = certificates.markdown(certificates.facts(workspace, done, TODAY))
+    assert "found in in/one-1.jsonl" in text
     assert "Erasure 0001" in text
     assert "suppressed, not erased" not in text
 

@@ -111,6 +111,15 @@ def test_the_flow_refuses_what_is_no_workspace(state, tmp_path):
     assert "expected the folder of a workspace" in done.stderr
 
 
+def test_three_nights_give_three_releases(state, tmp_path):
+    """Another policy, a request to erase and a gate that fails once: three releases, and one that was stopped."""
+    command = [sys.executable, str(CHECKOUT / "bench" / "nightly.py"), str(tmp_path / "n"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
+
+    assert done.returncode == 0, done.stderr
+    assert "releases ['r0001', 'r0002', 'r0003']" in done.stdout
+
+
 def artifact(state) -> str:
     """Return the text of the flow's last Markdown artifact from Prefect's own database."""
     query = "select data from artifact where key = 'govern-summary' order by created desc limit 1"

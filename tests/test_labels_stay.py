@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,13 +16,19 @@ from corpus_gov import actors, overrides, pipeline
 from corpus_gov.config import Dossier, Settings
 from corpus_gov.dossier import Target
 from corpus_gov.engine import Engine
+from corpus_gov.policyfile import Clause, Election, Policy, Spread
 from corpus_gov.schemas import CLEAN, DISPOSITIONS, MANIFEST
 from corpus_gov.settlement import OVERRIDES
 from corpus_gov.workspace import Workspace, init, open_workspace
 
 DAY = date(2026, 11, 1)
-IMPLICIT = '{"AIGC":{"Label":"1","ContentProducer":"p","ProduceID":"1","ReservedCode1":"","ContentPropagator":"p","PropagateID":"1","ReservedCode2":""}}'
-MODEL = "generator: {name: M, version: '1', acquired: 2026-01-05, assessment: {title: A, reference: A-1}}"
+IMPLICIT = (
+    '{"AIGC":{"Label":"1","ContentProducer":"p","ProduceID":"1","ReservedCode1":"",'
+    '"ContentPropagator":"p","PropagateID":"1","ReservedCode2":""}}'
+)
+PAPER = b"The model was found to be safe."
+FILED = f"{{title: A, reference: A-1, file: evidence/a1.txt, sha256: {sha256(PAPER).hexdigest()}}}"
+MODEL = f"generator: {{name: M, version: '1', acquired: 2026-01-05, assessment: {FILED}}}"
 SOURCES = {
     "own": "kind: own\nresponsible: office",
     "unassessed": "kind: unassessed",
@@ -46,6 +54,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Four sources of different standing, each with labelled documents for each case and a plain one."""
     monkeypatch.setenv("CORPUS_GOV_KEYS", str(tmp_path / "keys"))
     made = init(tmp_path / "w", name="W", owner="office")
+    made.store.put("evidence/a1.txt", PAPER)
     for place, (source, said) in enumerate(SOURCES.items()):
         rows = []
         for number in range(len(CASES) + 1):
@@ -62,7 +71,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 @pytest.mark.parametrize("policy", ["trial", "default", "strict"])
 def test_a_labelled_document_stays_labelled(workspace: Workspace, policy: str) -> None:
-    """Whatever the policy, the source and the verdict of people: manifest and clean corpus say labelled, all else not."""
+    """Whatever policy, source and people say, manifest and clean corpus say labelled, and of nothing else."""
     settings = workspace.store.read("corpus-gov.toml").decode()
     assert 'policy = "' in settings
     lines = [f'policy = "{policy}"' if line.startswith("policy = ") else line for line in settings.splitlines()]
@@ -103,8 +112,9 @@ def _models(kind: Any) -> Iterable[type[BaseModel]]:
 
 
 def test_nothing_that_people_write_names_the_state() -> None:
-    """Settings, dossiers, field maps and overrides have no key for labels: what cannot be written cannot be undone."""
-    written = [*_keys(Settings), *_keys(Dossier), *get_args(Target), *OVERRIDES.names]
+    """Settings, dossiers, policies, field maps and overrides have no key for labels."""
+    grammar = [one.name for kind in (Policy, Clause, Spread, Election) for one in fields(kind)]
+    written = [*_keys(Settings), *_keys(Dossier), *get_args(Target), *OVERRIDES.names, *grammar]
 
     assert {"policy", "kind", "disposition"} < set(written)
     assert [name for name in written if "aigc" in name or "label" in name] == []

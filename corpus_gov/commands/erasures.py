@@ -113,6 +113,9 @@ def fulfil(
     ] = False,
     near: Annotated[bool, typer.Option("--near", help="Also near and spun copies.")] = False,  # noqa: FBT002
     also: Annotated[list[str] | None, typer.Option("--also", help="A doc_id that it found; may be repeated.")] = None,
+    scan: Annotated[  # noqa: FBT002
+        bool, typer.Option("--scan", help="With --physical: search the whole workspace afterwards.")
+    ] = False,
     sign_with: SignWith = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
@@ -122,7 +125,7 @@ def fulfil(
     today = _today()
     done = fulfilment.fulfil(
         _open(folder), request, today=today, copies=copies, contained=contained, alike=near, also=also or (),
-        physical=physical, sign_with=sign_with,
+        physical=physical, scan=scan, sign_with=sign_with,
     )  # fmt: skip
     _show(done, today, as_json=as_json)
     if not as_json:

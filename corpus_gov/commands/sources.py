@@ -32,7 +32,8 @@ SKELETON: Final = {
     "service": "name of the service",
     "consent": "{title: …, reference: …}",
     "fields": "{consent_ref: the delivery's name of it}",
-    "generator": "{name: …, version: …, acquired: 2026-10-01, assessment: {title: …, reference: …}}",
+    "generator": "{name: …, version: …, acquired: 2026-10-01, "
+    "assessment: {title: …, reference: …, file: evidence/…, sha256: its digest}}",
     "responsible": "a role",
     "country": "CN",
     "assessments": "{before: {day: 2026-10-01, by: …, outcome: passed}}",

@@ -13,8 +13,8 @@ import pyarrow as pa
 from corpus_gov import aigc, provenance
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
-from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
+from corpus_gov.screens.gates import by_column, gated
 
 VERSION: Final = 1
 LIBRARIES: Final = ("hyperscan", "python-stdnum")
@@ -197,8 +197,7 @@ def _first(whole: str, sign: str, start: int) -> int:
 
 @cache
 def _compiled(rules: RulePack) -> Mapping[str, tuple[_Sought, ...]]:
-    compiled = [_sought(rule) for rule in rules.rules]
-    return {column: tuple(one for one in compiled if column in one.rule.params["columns"]) for column in TEXT_COLUMNS}
+    return by_column(map(_sought, rules.rules))
 
 
 def _sought(rule: Rule) -> _Sought:
@@ -206,18 +205,13 @@ def _sought(rule: Rule) -> _Sought:
     params = rule.params
     if params["what"] not in _WHAT:
         raise rule.error(f"params.what is {params['what']!r}, expected one of {_WHAT!r}; choose one")
-    if rule.category not in CATEGORIES:
-        raise rule.error(f"category is {rule.category!r}, expected one of {CATEGORIES!r}; choose one")
     if rule.placeholder is not None:
         raise rule.error("found a placeholder, expected none: labels stay in the text; leave it out")
-    if unknown := set(params["columns"]).difference(TEXT_COLUMNS):
-        raise rule.error(f"unknown columns {sorted(map(str, unknown))!r}; expected some of {TEXT_COLUMNS!r}")
     if params["what"] == EXPLICIT and (missing := sorted({"edge", "line", "sentence"}.difference(params))):
         raise rule.error(f"params lack {missing!r}, which say where a label stands; write them")
-    optional = {key: params[key] for key in ("first", "not_before", "not_after") if key in params}
+    gate = gated(rule, CATEGORIES)
     try:
-        gate = prefilter.gate(params["pattern"], **optional)
         unless, vocabulary = (re.compile(params[key], re.ASCII) if key in params else None for key in _WORDS_OF)
-    except (prefilter.PatternError, re.error) as error:
+    except re.error as error:
         raise rule.error(f"a pattern in params: {error}") from error
     return _Sought(rule, gate, re.compile(gate.expression), unless, vocabulary)

@@ -15,8 +15,8 @@ import pyarrow as pa
 from corpus_gov import evidence, licences
 from corpus_gov.kernels import prefilter
 from corpus_gov.rules import Rule, RulePack, check_params
-from corpus_gov.schemas import TEXT_COLUMNS
 from corpus_gov.screens import Hit, everywhere, findings
+from corpus_gov.screens.gates import by_column, gated
 
 VERSION: Final = 3
 LIBRARIES: Final = ("hyperscan", "license-expression")
@@ -123,22 +123,13 @@ def _where(column: str, text: str, start: int, end: int) -> evidence.Where:
 
 @cache
 def _statements(rules: RulePack) -> Mapping[str, tuple[_Statement, ...]]:
-    compiled = [_statement(rule) for rule in rules.rules]
-    return {
-        column: tuple(statement for statement in compiled if column in statement.rule.params["columns"])
-        for column in TEXT_COLUMNS
-    }
+    return by_column(map(_statement, rules.rules))
 
 
 def _statement(rule: Rule) -> _Statement:
     check_params(rule, _NEEDED, _OPTIONAL)
-    if rule.category not in CATEGORIES:
-        raise rule.error(f"category is {rule.category!r}, expected one of {CATEGORIES!r}; choose one")
-    if unknown := set(rule.params["columns"]).difference(TEXT_COLUMNS):
-        raise rule.error(f"unknown columns {sorted(map(str, unknown))!r}; expected some of {TEXT_COLUMNS!r}")
-    optional = {key: rule.params[key] for key in ("first", "not_before", "not_after") if key in rule.params}
+    gate = gated(rule, CATEGORIES)
     try:
-        gate = prefilter.gate(rule.params["pattern"], **optional)
         unless = prefilter.searchable(f"(?a){rule.params['unless']}") if "unless" in rule.params else None
     except (prefilter.PatternError, re.error) as error:
         raise rule.error(f"a pattern in params: {error}") from error

@@ -1,4 +1,4 @@
-"""Labels of AI-generated content inside of files that are not read as text: PDF, office documents, pictures, sound, film.
+"""Labels of AI-generated content inside of files that are not read as text: PDF, office documents, pictures, film.
 
 A scanner, no reader of formats: it looks for the name AIGC and the object behind it, where they stand uncompressed, and
 inflates the few parts in which formats put what they say of themselves. No more than fixed numbers of bytes, parts and
@@ -32,7 +32,8 @@ REASON: Final = "aigc"
 
 _PDF, _ZIP, _PNG = b"%PDF-", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n"
 _STARTS: Final = (
-    _PDF, _ZIP, _PNG, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"ID3", b"\x1a\x45\xdf\xa3", b"FLV\x01",
+    _PDF, _ZIP, _PNG, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"ID3", b"FLV\x01",
+    b"\x1a\x45\xdf\xa3",
 )  # fmt: skip
 _DESCRIBED: Final = ("docProps/custom.xml", "docProps/core.xml", "docProps/app.xml", "meta.xml")
 """Members of office documents that say what the document is; the last of OpenDocument."""
@@ -46,7 +47,16 @@ _MAX_REFERENCES: Final = 4
 _STRING = re.compile(rb"/AIGC\s{0,8}([(<])(?!<)")
 _OBJECT = re.compile(rb"\s{0,8}obj\s{0,8}([(<])(?!<)")
 _ESCAPED = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|[\s\S]))")
-_ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b"", b"\r": b"", b"\r\n": b""}
+_ESCAPES: Final = {
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"\n": b"",
+    b"\r": b"",
+    b"\r\n": b"",
+}
 
 
 def reason(data: bytes, otherwise: str) -> str:
