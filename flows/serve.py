@@ -46,6 +46,9 @@ SERVED: Final[Mapping[str, tuple[Flow[..., Any], str]]] = {
 START_S: Final = 180
 """For a server to answer; it needs 15 to 30 s."""
 
+STOP_S: Final = 10
+"""For a server to end by itself."""
+
 
 @contextmanager
 def server() -> Iterator[None]:
@@ -66,7 +69,11 @@ def server() -> Iterator[None]:
                 yield
         finally:
             running.send_signal(signal.SIGINT)
-            running.wait()
+            try:
+                running.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                # It waits for connections that this process still holds; its database is whole at any moment.
+                running.kill()
 
 
 def _wait(running: "subprocess.Popen[bytes]", address: str) -> None:
