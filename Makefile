@@ -2,6 +2,7 @@
 #   make demo    installs into .venv, runs the main job on the example corpus, shows the result
 #   make test    installs what the tests need and runs them all
 #   make check   lint, types and tests: what CI runs
+#   make docs    the documentation site, in site/
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,10 +13,10 @@ JOBS ?= auto
 export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo test check lint types format bench bench-near notebook clean
+.PHONY: help demo docs test check lint types format bench bench-near notebook clean
 
 help:
-	@sed -n '2,4p' Makefile
+	@sed -n '2,5p' Makefile
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +35,9 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -211,7 +211,7 @@ class Workspace:
     def suppressed(self, as_of: date | None = None) -> frozenset[str]:
         """Return the doc_ids that must not be released or stored again.
 
-        They stand in suppression/*.txt, one a line, and in suppression/*.jsonl.
+        They stand in `suppression/*.txt`, one a line, and in `suppression/*.jsonl`.
 
         Args:
             as_of: the day that ends of rows are compared with; today by default.
@@ -228,7 +228,7 @@ class Workspace:
         return frozenset(found) | set(self.suppressions(as_of)["doc_id"].drop_null().to_pylist())
 
     def suppressions(self, as_of: date | None = None) -> pa.Table:
-        """Return the rows of the suppression list that are in force (suppression/*.jsonl).
+        """Return the rows of the suppression list that are in force (`suppression/*.jsonl`).
 
         Args:
             as_of: as for `suppressed`.
@@ -245,7 +245,7 @@ class Workspace:
         return rows.filter(pc.fill_null(pc.greater_equal(rows["expires"], day), True))  # noqa: FBT003 - null: no end
 
     def overrides(self) -> pa.Table:
-        """Return what people decided against the policy (reviews/*.json, one OVERRIDES row each).
+        """Return what people decided against the policy (`reviews/*.json`, one OVERRIDES row each).
 
         Where `[reviews] second_actor` is set, what another actor has not confirmed is left out.
         """
