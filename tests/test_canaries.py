@@ -232,7 +232,10 @@ def test_exceptions_that_quote_a_text_are_not_repeated(tmp_path, place, where, k
 def test_the_flow_holds_no_canary(tmp_path, place):
     """Prefect's state, logs and artifacts of a scheduled run, at its lowest level of logging."""
     environment = place | {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_LOGGING_LEVEL": "DEBUG"}
-    script = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    script = (
+        "import os, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, os.path.dirname(sys.argv[0])); "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
 
     code = call(
         tmp_path, environment, "flow", str(CHECKOUT / "flows" / "govern.py"), str(tmp_path / "w"), script=script

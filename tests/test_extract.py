@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_gov import markup
+from corpus_gov.barring import Bar
 from corpus_gov.drafts import Draft
 from corpus_gov.extract import BLOCKS_EXTRACTOR, FIELD_EXTRACTOR, HTML_EXTRACTOR, TEXT_EXTRACTOR, extract, thorough
 from corpus_gov.kernels.nesting import too_deep
@@ -558,7 +559,7 @@ def test_a_deep_page_is_a_rejected_capture() -> None:
     """The capture names the class, and there is no document."""
     piece = Piece("s", "p", "f", "0" * 64, "warc")
 
-    entry = Draft(piece, frozenset()).judge(html("<div>" * 8_000), piece)
+    entry = Draft(piece, Bar()).judge(html("<div>" * 8_000), piece)
 
     assert (entry.capture["outcome"], entry.capture["reason"], entry.document) == ("rejected", "too_deep", None)
 

@@ -24,7 +24,7 @@ from corpus_gov.stages import Context, Shard, damaged, read_shard
 from corpus_gov.stages.looking import artefact_names
 from corpus_gov.store import Store
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same documents and findings would be described otherwise."""
 
 META: Final = (
@@ -146,7 +146,7 @@ def _described(store: Store, context: Context, shard: Shard, named: dict[str, st
         "uri": _redacted(uri, ids, personal, failed, context).cast(pa.string()),
         "uri_hmac": seal.uri_hmacs(uri, key),
         "consent_hmac": seal.reference_hmacs(consent, "consent", key),
-        "author": apply.redact(author, ids, in_author, rules),
+        "author": _shown(apply.redact(author, ids, in_author, rules), ids, failed),
         "rights_evidence": notices.statements(ids, found),
         "rights_notices": notices.notices(ids, markup, seen, in_markup, rules),
         "salt": manifest.salts_of(ids, context.keys().leaf),
@@ -162,8 +162,11 @@ def _redacted(uris: pa.Array, ids: pa.Array, personal: pa.Table, failed: pa.Arra
     found = personal.filter(pc.equal(personal["column"], "uri"))
     # The marker of a screen that failed is no span: what could not be screened is not shown.
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(rules), pa.string())))
-    redacted = apply.redact(uris, ids, found, rules)
-    return pc.if_else(pc.is_in(ids, value_set=failed), pa.scalar(None, redacted.type), redacted)
+    return _shown(apply.redact(uris, ids, found, rules), ids, failed)
+
+
+def _shown(column: pa.Array, ids: pa.Array, failed: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_in(ids, value_set=failed), pa.scalar(None, column.type), column)
 
 
 def _optouts(store: Store, asked: Asked) -> tuple[pa.Table, pa.Table]:
