@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -145,12 +145,12 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read new inputs of every source into captures, snapshots and documents."""
-    from corpus_gov import intake  # noqa: PLC0415
+    from corpus_gov import intake, standing  # noqa: PLC0415
 
     workspace = _open(folder, rules=rules)
     with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
         shards = intake.ingest(workspace, engine)
-    counts = _captured(workspace)
+    counts = standing.captured(workspace)
     if as_json:
         return print_json({"new_shards": shards, "captures": counts})
     say(f"{shards} new shards. Captures by outcome, all batches:")
@@ -225,34 +225,11 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show sources, batches, releases, requests that are due, and what an interrupted run left."""
-    from corpus_gov import intake, overdue, requests, runs  # noqa: PLC0415
-    from corpus_gov import retention as kept  # noqa: PLC0415
+    from corpus_gov import standing  # noqa: PLC0415
 
     workspace = _open(folder)
-    releases = [(name, workspace.release(name).run) for name in workspace.releases()]
     today = date.today()  # noqa: DTZ011 - a dossier's last day is a local calendar day
-    facts: dict[str, Any] = {
-        "workspace": str(folder),
-        "name": workspace.settings.name,
-        "policy": workspace.settings.policy,
-        "sources": {source: one["status"] for source, one in workspace.source_facts(today).items()},
-        "captures": _captured(workspace),
-        "labelled_files": sum(shard.labelled for shard in workspace.shards()),
-        "superseded": sum(workspace.superseded().values()),
-        "waiting": intake.waiting(workspace),
-        "shards": len(workspace.shards()),
-        "releases": [
-            {"release": name, "when": run["when"], "documents": run["counts"]["documents"],
-             "dispositions": run["counts"]["dispositions"], "provisional": run["provisional"]}
-            for name, run in releases
-        ],
-        "items": releases[-1][1]["counts"].get("items", {}) if releases else {},
-        "overrides": releases[-1][1].get("overrides", {}) if releases else {},
-        "requests": requests.counted(workspace, today),
-        "retention": kept.counted(kept.due(workspace, today), today),
-        "overdue": overdue.found(workspace, today),
-        "flows": runs.states(workspace.store, datetime.now(UTC)),
-    }  # fmt: skip
+    facts = {"workspace": str(folder), **standing.facts(workspace, today)}
     if disk:
         from corpus_gov import usage  # noqa: PLC0415
 
@@ -535,14 +512,6 @@ def _engine(
         Engine(workers=workers, memory=memory, scheduler=scheduler, progress=progress) as engine,
     ):
         yield engine
-
-
-def _captured(workspace: "Workspace") -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for shard in workspace.shards():
-        for outcome, n in shard.outcomes.items():
-            counts[outcome] = counts.get(outcome, 0) + n
-    return counts
 
 
 if __name__ == "__main__":

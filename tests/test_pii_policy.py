@@ -2,6 +2,8 @@
 
 import json
 import re
+from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +11,7 @@ import pytest
 import small_corpus
 from documents import documents
 
-from corpus_gov import policy, terminal
+from corpus_gov import policy, standing, terminal
 from corpus_gov.engine import Engine
 from corpus_gov.errors import PolicyError
 from corpus_gov.pipeline import Outcome
@@ -133,18 +135,14 @@ def test_items_are_counted_by_source(released: tuple[Workspace, Outcome], capsys
 
 
 def test_status_shows_the_items_of_the_newest_release(
-    released: tuple[Workspace, Outcome], capsys: pytest.CaptureFixture[str]
+    released: tuple[Workspace, Outcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What people ask for first, `status`, has the advisory counters of each source, and none before a release."""
-    items = released[1].run["counts"]["items"]
-    facts = {
-        "name": "x", "workspace": "x", "policy": "x", "shards": 1, "sources": {}, "captures": {}, "superseded": 0,
-        "waiting": {}, "releases": [], "overrides": {},
-    }  # fmt: skip
+    empty = small_corpus.make(f"memory://{uuid4().hex}", tmp_path)
 
-    terminal.status(facts | {"items": items})
+    terminal.status({"workspace": "x", **standing.facts(released[0], date(2026, 11, 23))})
     shown = capsys.readouterr().out
-    terminal.status(facts | {"items": {}})
+    terminal.status({"workspace": "x", **standing.facts(empty, date(2026, 11, 23))})
 
     assert "items of 5,000" in shown
     assert re.search(r"one +1 +0 +44 +0\.03", shown)
