@@ -11,7 +11,6 @@ others pass from Arrow buffer to Arrow buffer.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -22,7 +21,8 @@ import pyarrow.compute as pc
 
 from corpus_gov.errors import IntegrityError, RuleError, SchemaError
 from corpus_gov.kernels.columns import hex_digits
-from corpus_gov.kernels.digests import values
+from corpus_gov.kernels.digests import sha256_rows
+from corpus_gov.kernels.rows import prefixed_rows
 from corpus_gov.rules import Rule
 from corpus_gov.schemas import CLEAN, EDITS
 
@@ -256,17 +256,7 @@ def released_digests(uri: pa.Array, title: pa.Array, text: pa.Array) -> pa.Array
     Returns:
         string, n rows of 64 hex digits.
     """
-    digests = []
-    for head, name, body in zip(*(values(column) for column in (uri, title, text)), strict=True):
-        # The bytes of prefixed(uri, title, text) without a copy of the text.
-        digest = sha256(b"".join((_size(head), head, _size(name), name, _size(body))))
-        digest.update(body)
-        digests.append(digest.digest())
-    return hex_digits(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, sha256().digest_size))
-
-
-def _size(value: memoryview) -> bytes:
-    return len(value).to_bytes(8, "big")
+    return hex_digits(sha256_rows(*prefixed_rows((uri, title, text))))
 
 
 def locate(doc_ids: pa.Array, wanted: pa.Array | pa.ChunkedArray) -> list[int]:

@@ -4,9 +4,7 @@ A row's leaf is SHA-256(0x00 ‖ salt ‖ row). The root over all leaves, in asc
 signs: whoever has the root can check any row, and cannot guess a row whose salt was erased.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +14,7 @@ import pyarrow.compute as pc
 from corpus_gov import merkle, schemas
 from corpus_gov.errors import IntegrityError, SchemaError
 from corpus_gov.kernels.columns import hex_bytes, hex_digits
-from corpus_gov.kernels.digests import hmac_hex
+from corpus_gov.kernels.digests import hmac_hex, sha256_rows
 from corpus_gov.kernels.rows import differ, encode, encode_rows
 
 __all__ = [
@@ -102,13 +100,9 @@ def leaf_hashes(rows: pa.Table, where: str = "manifest") -> np.ndarray:
     Raises:
         IntegrityError: names the doc_id whose salt is not 64 hex digits.
     """
-    digests: list[bytes] = []
-    for start in range(0, rows.num_rows, SLICE_ROWS):
-        part = rows.slice(start, SLICE_ROWS)
-        data, offsets = encode_rows(part.select(_NAMES))
-        view, spans = data.data, pairwise(offsets.tolist())
-        digests += [sha256(head + view[a:b]).digest() for head, (a, b) in zip(_heads(part, where), spans, strict=True)]
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, merkle.WIDTH)
+    parts = [rows.slice(start, SLICE_ROWS) for start in range(0, rows.num_rows, SLICE_ROWS)]
+    digests = [sha256_rows(*encode_rows(part.select(_NAMES), _heads(part, where))) for part in parts]
+    return np.concatenate(digests) if digests else np.empty((0, merkle.WIDTH), np.uint8)
 
 
 def tree_bytes(hashes: np.ndarray) -> bytes:
@@ -192,19 +186,23 @@ def verify_rows(
         SchemaError: the table is no manifest.
     """
     schemas.check(table, schemas.MANIFEST, file_name)
-    doc_ids = [after, *table.column("doc_id").to_pylist()]
-    found, expected = _split(tree_bytes(leaf_hashes(table, file_name))), _split(bytes(expected_hashes))
-    if found != expected:
-        raise IntegrityError(f"{file_name}: {_unlike(found, expected, _split(bytes(ahead)), doc_ids, first, erased)}")
-    for index, (before, doc_id) in enumerate(pairwise(doc_ids)):
-        if before is not None and before >= doc_id:
-            leaf = place_of(first + index, erased)
-            raise IntegrityError(f"{file_name}: doc_id {doc_id!r} (leaf {leaf}) is not above {before!r}")
+    hashes = leaf_hashes(table, file_name)
+    if (found := tree_bytes(hashes)) != bytes(expected_hashes):
+        doc_ids = [after, *table.column("doc_id").to_pylist()]
+        here, there = _split(found), _split(bytes(expected_hashes))
+        raise IntegrityError(f"{file_name}: {_unlike(here, there, _split(bytes(ahead)), doc_ids, first, erased)}")
+    doc_ids = pa.concat_arrays([pa.array([after or ""]), _whole(table, "doc_id").cast(pa.string())])
+    rising = pc.less(doc_ids[:-1], doc_ids[1:])
+    if (row := pc.index(rising, value=False).as_py()) >= 0:
+        doc_id, before, leaf = doc_ids[row + 1].as_py(), doc_ids[row].as_py(), place_of(first + row, erased)
+        raise IntegrityError(f"{file_name}: doc_id {doc_id!r} (leaf {leaf}) is not above {before!r}")
     # The column is outside of the leaf, but readers look rows up by it.
-    stated = table.column("leaf_hash").to_pylist()
-    for doc_id, one, computed in zip(doc_ids[1:], stated, found, strict=True):
-        if one != computed.hex():
-            raise IntegrityError(f"{file_name}: leaf_hash of doc_id {doc_id!r} is {one!r}, computed {computed.hex()!r}")
+    stated, computed = _whole(table, "leaf_hash").cast(pa.string()), hex_digits(hashes)
+    if (row := pc.index(pc.equal(stated, computed), value=False).as_py()) >= 0:
+        raise IntegrityError(
+            f"{file_name}: leaf_hash of doc_id {doc_ids[row + 1].as_py()!r} is {stated[row].as_py()!r}, "
+            f"computed {computed[row].as_py()!r}"
+        )
 
 
 def _left(tree: bytes, erased: Sequence[int]) -> bytes:
@@ -283,8 +281,8 @@ def _empty_lists(rows: pa.Table) -> pa.Array:
     return pa.array([[]] * rows.num_rows, pa.list_(pa.string()))
 
 
-def _heads(rows: pa.Table, where: str) -> Iterator[bytes]:
-    """Return what a leaf begins with: 0x00 ‖ salt."""
+def _heads(rows: pa.Table, where: str) -> np.ndarray:
+    """Return what each leaf begins with, 0x00 ‖ salt; uint8 (n, 33)."""
     salts = _whole(rows, "salt")
     right = pc.fill_null(pc.match_substring_regex(salts, _SALT), False)  # noqa: FBT003 - pyarrow's own signature
     if not pc.all(right, min_count=0).as_py():
@@ -292,7 +290,7 @@ def _heads(rows: pa.Table, where: str) -> Iterator[bytes]:
         raise IntegrityError(f"{where}: the salt of doc_id {doc_id!r} is not 64 hex digits; the file was changed")
     heads = np.zeros((len(salts), 1 + merkle.WIDTH), np.uint8)
     heads[:, 1:] = hex_bytes(salts, merkle.WIDTH)
-    return (head.tobytes() for head in heads)
+    return heads
 
 
 def _whole(table: pa.Table, name: str) -> pa.Array:

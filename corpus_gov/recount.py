@@ -126,7 +126,8 @@ def check_gone(table: pa.Table, file: str, amended: Amended) -> None:
         IntegrityError: names the document.
     """
     if amended.erased:
-        left = table.filter(pc.is_in(table["leaf_hash"], value_set=pa.array(amended.erased.values(), pa.string())))
+        gone = pc.is_in(table["leaf_hash"], value_set=pa.array(amended.erased.values(), pa.string()))
+        left = table.select(["doc_id"]).filter(gone)
         if left.num_rows:
             raise IntegrityError(
                 f"{file}: holds the row of doc_id {left['doc_id'][0].as_py()!r}, erased by {amended.names[-1]} or one "
@@ -146,8 +147,9 @@ def note_rows(table: pa.Table, file: str, rows: Rows, purged: Collection[str] = 
     Raises:
         IntegrityError: a row has a released_digest and is not released, or the other way round.
     """
+    table = table.select(["doc_id", "leaf_hash", "disposition", "released_digest", "representative_id"])
     dispositions = table["disposition"]
-    rows.dispositions.update(dispositions.to_pylist())
+    rows.dispositions.update({one["values"]: one["counts"] for one in pc.value_counts(dispositions).to_pylist()})
     released = pc.is_in(dispositions, value_set=pa.array(RELEASED))
     odd = table.filter(pc.not_equal(released, pc.is_valid(table["released_digest"])))
     if odd.num_rows:
@@ -229,21 +231,30 @@ def _match(group: pa.Table, file: str, ids: np.ndarray, digests: np.ndarray, see
     raw = _raw(group["doc_id"], _ID, file)
     computed = apply.released_digests(*(group[name].combine_chunks() for name in ("uri", "title", "text")))
     hashed = _raw(computed, _DIGEST, file)
-    stated = group["released_digest"].to_pylist()
-    for row, at in enumerate(np.searchsorted(ids, raw).tolist()):
-        if at == len(ids) or ids[at] != raw[row]:
-            problem = "the manifest releases no such document"
-        elif seen[at]:
-            problem = "it is there twice"
-        elif digests[at] != hashed[row] or stated[row] != computed[row].as_py():
-            problem = f"the manifest says {_hex(digests[at], _DIGEST)!r} and its own column {stated[row]!r}"
-        else:
-            seen[at] = True
-            continue
-        raise IntegrityError(
-            f"{file}: document {_hex(raw[row], _ID)!r} hashes to {computed[row].as_py()!r}, {problem}; "
-            "it was not written by apply for this release"
-        )
+    at = np.searchsorted(ids, raw)
+    known = at < len(ids)
+    known[known] = ids[at[known]] == raw[known]
+    if not known.all():
+        raise _unlike(file, raw, computed, ~known, "the manifest releases no such document")
+    twice = seen[at]
+    twice[np.delete(np.arange(len(at)), np.unique(at, return_index=True)[1])] = True
+    if twice.any():
+        raise _unlike(file, raw, computed, twice, "it is there twice")
+    stated = pc.fill_null(pc.equal(group["released_digest"].combine_chunks(), computed), False)  # noqa: FBT003
+    wrong = (digests[at] != hashed) | ~stated.to_numpy(zero_copy_only=False)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        both = _hex(digests[at[row]], _DIGEST), group["released_digest"][row].as_py()
+        raise _unlike(file, raw, computed, wrong, "the manifest says {!r} and its own column {!r}".format(*both))
+    seen[at] = True
+
+
+def _unlike(file: str, raw: np.ndarray, computed: pa.Array, wrong: np.ndarray, problem: str) -> IntegrityError:
+    row = int(np.argmax(wrong))
+    return IntegrityError(
+        f"{file}: document {_hex(raw[row], _ID)!r} hashes to {computed[row].as_py()!r}, {problem}; "
+        "it was not written by apply for this release"
+    )
 
 
 def _hex(value: bytes, width: int) -> str:

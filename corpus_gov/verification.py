@@ -281,11 +281,15 @@ def _check_statement(name: str, predicate: Mapping[str, Any], entries: Mapping[s
 
 def _check_manifest(store: Store, found: Sealed, *, deep: bool) -> Rows:
     name, files, predicate, amended = found.name, found.files, found.predicate, found.amended
-    tree = checked_tree(store, found)
+    tree = _read_tree(store, found)
     rows = Rows()
     parts = manifest_files(store, name, files, rows, amended)
-    root, leaves = predicate["root"], amended.leaves
-    size = manifest.verify_files(parts, tree, root, leaves) if deep else sum(table.num_rows for _, table in parts)
+    leaves = amended.leaves
+    if deep:
+        size = manifest.verify_files(parts, tree, predicate["root"], leaves)
+    else:
+        _check_root(tree, found)
+        size = sum(table.num_rows for _, table in parts)
     if size + len(leaves) != predicate["size"]:
         raise IntegrityError(
             f"{place(name, TREE_FILE)}: {size} rows and {len(leaves)} erased ones, the statement says "
@@ -300,12 +304,26 @@ def checked_tree(store: Store, found: Sealed) -> bytes:
     Raises:
         IntegrityError: it has another root, or an amendment erases a leaf that it does not hold.
     """
+    tree = _read_tree(store, found)
+    _check_root(tree, found)
+    return tree
+
+
+def _check_root(tree: bytes, found: Sealed) -> None:
+    if (root := merkle.root(tree).hex()) != found.predicate["root"]:
+        raise IntegrityError(
+            f"{place(found.name, TREE_FILE)}: its root is {root!r}, the statement says {found.predicate['root']!r}; "
+            "it is of another release"
+        )
+
+
+def _read_tree(store: Store, found: Sealed) -> bytes:
     file, width = place(found.name, TREE_FILE), merkle.WIDTH
     tree = read_checked(store, file, found.files[file])
-    if (root := merkle.root(tree).hex()) != found.predicate["root"] or merkle.size(tree) != found.predicate["size"]:
+    if merkle.size(tree) != found.predicate["size"]:
         raise IntegrityError(
-            f"{file}: {merkle.size(tree)} leaves with root {root!r}, the statement says {found.predicate['size']} with "
-            f"{found.predicate['root']!r}; it is of another release"
+            f"{file}: {merkle.size(tree)} leaves, the statement says {found.predicate['size']}; "
+            "it is of another release"
         )
     for index, leaf in found.amended.erased.items():
         if tree[index * width : (index + 1) * width].hex() != leaf:

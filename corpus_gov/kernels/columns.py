@@ -1,5 +1,8 @@
 """Arrow string columns as NumPy arrays, hex digits as bytes, and byte spans as code-point spans."""
 
+import string
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 
@@ -83,6 +86,12 @@ def code_points(data: Bytes, offsets: Offsets, rows: np.ndarray, positions: np.n
     return found
 
 
+_NO_DIGIT: Final = 255
+_DIGITS: Final = np.array(
+    [int(chr(byte), 16) if chr(byte) in string.hexdigits else _NO_DIGIT for byte in range(256)], np.uint8
+)
+
+
 @kernel
 def _hex_bytes(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `out`; returns the first row that cannot be read, -1 where all could."""
@@ -91,15 +100,10 @@ def _hex_bytes(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN
         if offsets[row + 1] - at < 2 * out.shape[1]:
             return row
         for place in range(out.shape[1]):
-            value = 0
-            for digit in data[at + 2 * place : at + 2 * place + 2]:
-                if 48 <= digit <= 57:
-                    value = value << 4 | (digit - 48)
-                elif 97 <= (digit | 32) <= 102:
-                    value = value << 4 | ((digit | 32) - 87)
-                else:
-                    return row
-            out[row, place] = value
+            high, low = _DIGITS[data[at + 2 * place]], _DIGITS[data[at + 2 * place + 1]]
+            if high == _NO_DIGIT or low == _NO_DIGIT:
+                return row
+            out[row, place] = high << 4 | low
     return -1
 
 

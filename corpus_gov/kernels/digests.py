@@ -13,10 +13,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus_gov.kernels.columns import buffers, hex_digits
+from corpus_gov.kernels.columns import Bytes, Offsets, buffers, hex_digits
 
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256, to which a key is padded."""
+
+
+def sha256_rows(data: Bytes, offsets: Offsets) -> np.ndarray:
+    """Digest runs of bytes.
+
+    Args:
+        data: uint8, the bytes of all.
+        offsets: n + 1 offsets into them.
+
+    Returns:
+        uint8 (n, 32).
+    """
+    view = memoryview(data.data)
+    return _rows([sha256(view[start:end]).digest() for start, end in pairwise(offsets.tolist())])
 
 
 def sha256_hex(column: pa.Array) -> pa.Array:
@@ -65,5 +79,9 @@ def values(column: pa.Array) -> Iterator[memoryview]:
 
 def _written(digests: Sequence[bytes], column: pa.Array) -> pa.Array:
     """Write digests as hex digits, null where the column is."""
-    digits = hex_digits(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, sha256().digest_size))
+    digits = hex_digits(_rows(digests))
     return pc.if_else(column.is_valid(), digits, pa.scalar(None, pa.string())) if column.null_count else digits
+
+
+def _rows(digests: Sequence[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, sha256().digest_size)

@@ -5,8 +5,12 @@ carries its length, so no two rows share their bytes. A column is encoded as a w
 offsets; nested types encode their children first and copy them into place.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus_gov.errors import SchemaError
 from corpus_gov.kernels.columns import Bytes, Offsets, buffers
@@ -15,11 +19,17 @@ from corpus_gov.kernels.compiling import kernel
 ROW_VERSION = 1
 """First byte of every row; another encoding gets another number."""
 
+_LENGTH: Final = 8
 
-def encode_rows(rows: pa.Table | pa.RecordBatch) -> tuple[Bytes, Offsets]:
+
+def encode_rows(rows: pa.Table | pa.RecordBatch, heads: np.ndarray | None = None) -> tuple[Bytes, Offsets]:
     """Encode whole rows: the version byte, then every column in the order of the table.
 
     Memory: about twice the bytes of the result; seal large tables in slices.
+
+    Args:
+        rows: n rows.
+        heads: uint8 (n, width), bytes to put before the version byte of each row.
 
     Returns:
         The bytes of all rows, and n + 1 offsets into them.
@@ -27,8 +37,15 @@ def encode_rows(rows: pa.Table | pa.RecordBatch) -> tuple[Bytes, Offsets]:
     Raises:
         SchemaError: a column has a type that the format does not know, such as a float.
     """
-    version = (np.full(rows.num_rows, ROW_VERSION, np.uint8), np.arange(rows.num_rows + 1, dtype=np.int64))
-    return _join([version, *(encode(_whole(rows.column(i)), rows.schema.names[i]) for i in range(rows.num_columns))])
+    columns = [encode(_whole(rows.column(i)), rows.schema.names[i]) for i in range(rows.num_columns)]
+    version = np.full((rows.num_rows, 1), ROW_VERSION, np.uint8)
+    return _join([*(_even(part) for part in (heads, version) if part is not None), *columns])
+
+
+def _even(values: np.ndarray) -> tuple[Bytes, Offsets]:
+    """Lay out values of one width, uint8 (n, width)."""
+    n, width = values.shape
+    return np.ascontiguousarray(values).reshape(-1), np.arange(n + 1, dtype=np.int64) * width
 
 
 def encode(column: pa.Array, name: str = "value") -> tuple[Bytes, Offsets]:
@@ -62,6 +79,24 @@ def encode(column: pa.Array, name: str = "value") -> tuple[Bytes, Offsets]:
     if pa.types.is_struct(kind):
         return _struct(column, valid, name)
     raise SchemaError(f"column {name!r} is {kind}: a sealed row has no such type; use whole numbers, text or lists")
+
+
+def prefixed_rows(columns: Sequence[pa.Array]) -> tuple[Bytes, Offsets]:
+    """Lay out columns row by row, each value after its length in 8 bytes: what `digests.prefixed` gives for one row.
+
+    Args:
+        columns: string or large_string, n rows each; a null counts as the empty string.
+
+    Returns:
+        The bytes of all rows, and n + 1 offsets into them.
+    """
+    parts = [buffers(pc.fill_null(column, "") if column.null_count else column) for column in columns]
+    offsets: Offsets = np.stack([bounds - bounds[0] for _, bounds in parts]).sum(axis=0)
+    offsets += np.arange(len(offsets)) * (_LENGTH * len(parts))
+    out, at = np.empty(int(offsets[-1]), np.uint8), offsets[:-1].copy()
+    for data, bounds in parts:
+        _prefixed(data, bounds, out, at)
+    return out, offsets
 
 
 def _repeats(column: pa.Array) -> bool:
@@ -123,7 +158,7 @@ def _list(column: pa.Array, valid: np.ndarray, name: str) -> tuple[Bytes, Offset
 
 def _struct(column: pa.Array, valid: np.ndarray, name: str) -> tuple[Bytes, Offsets]:
     n = len(column)
-    tags = (valid.astype(np.uint8), np.arange(n + 1, dtype=np.int64))
+    tags = _even(valid.astype(np.uint8).reshape(n, 1))
     data, offsets = _join([tags, *(encode(column.field(i), name) for i in range(column.type.num_fields))])
     if valid.all():
         return data, offsets
@@ -167,6 +202,17 @@ def _scatter(data, starts, lengths, out, at):  # type: ignore[no-untyped-def]  #
     for i in range(starts.shape[0]):
         _copy(data, starts[i], lengths[i], out, at[i])
         at[i] += lengths[i]
+
+
+@kernel
+def _prefixed(data, bounds, out, at):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the length of one value a row and the value to `at`, and move `at` past them."""
+    for i in range(at.shape[0]):
+        length = bounds[i + 1] - bounds[i]
+        for k in range(_LENGTH):
+            out[at[i] + k] = (length >> (8 * (_LENGTH - 1 - k))) & 0xFF
+        _copy(data, bounds[i], length, out, at[i] + _LENGTH)
+        at[i] += _LENGTH + length
 
 
 @kernel
