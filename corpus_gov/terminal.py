@@ -72,12 +72,16 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int, Any], None]]:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # noqa: PLC0415
 
+    from corpus_gov.kernels import compiling  # noqa: PLC0415
+
     console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description:<8}"), BarColumn(), TextColumn("{task.completed:>5}/{task.total}"),
         TextColumn("{task.fields[rate]:>30}"), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     totals: dict[str, list[float]] = {}
+    if compiling.cold():
+        console.print("First run of this version on this machine: compiling for its processor takes about a minute.")
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
 

@@ -6,8 +6,15 @@ thread does not live through a fork.
 """
 
 import gc
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from typing import Final
+
+from corpus_gov.engine import can_fork
+from corpus_gov.kernels import compiling
 
 MODULES: Final = (
     # What the command itself imports, which Python runs again in a forked process as its main module.
@@ -33,13 +40,39 @@ def load() -> None:
     gc.disable()
     for name in MODULES:
         import_module(name)
-    _look()
+    looks = _looks()
+    _compile(looks)
+    for look in looks:
+        look()
     gc.freeze()
     gc.enable()
 
 
-def _look() -> None:
-    """Silence Dask; run every measure, and every screen with the shipped rules, on a document with an address in it."""
+def _compile(looks: Sequence[Callable[[], object]]) -> None:
+    """Compile what the cache on disk does not hold, in as many processes as there are cores.
+
+    Each begins elsewhere among the looks and goes through all of them; what another one has compiled meanwhile comes
+    from the cache. Alone it takes a minute and a half, once on every machine and after every upgrade.
+    """
+    if not compiling.cold():
+        return
+    cores = os.cpu_count() or 1
+    children = []
+    for core in range(cores if can_fork() else 0):
+        first = core * len(looks) // cores
+        if (child := os.fork()) == 0:
+            # What fails fails again in the parent, where it is seen.
+            with ExitStack() as leaving:
+                leaving.callback(os._exit, 0)
+                for look in (*looks[first:], *looks[:first]):
+                    look()
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _looks() -> list[Callable[[], object]]:
+    """Silence Dask; return every measure, and every screen with the shipped rules, of a document with an address."""
     import pyarrow as pa  # noqa: PLC0415 - not before `load` has stopped the garbage collector
 
     from corpus_gov import config, rules, screens, signals  # noqa: PLC0415
@@ -55,14 +88,14 @@ def _look() -> None:
     document |= {field.name: None for field in DOCUMENTS if field.nullable}
     document |= {"doc_id": "0" * 32, "text_digest": "0" * 64}
     batch = pa.RecordBatch.from_pylist([document], schema=DOCUMENTS)
-    for family in FAMILIES:
-        signals.measure(family, batch, {})
     # Patterns of other packs are compiled by the worker that meets them first.
     packs = rules.load_packs(config.PACKS)
-    for screen in sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT)):
-        screens.look(screen, batch, rules.concern(packs, screen))
-    for kind in keying.KINDS:
-        keying.keys_of(kind, batch, PRESETS["default"])
+    asked = sorted({rule.screen for pack in packs for rule in pack.rules}.difference(NOT_OF_TEXT))
+    return [
+        *(partial(signals.measure, family, batch, {}) for family in FAMILIES),
+        *(partial(screens.look, screen, batch, rules.concern(packs, screen)) for screen in asked),
+        *(partial(keying.keys_of, kind, batch, PRESETS["default"]) for kind in keying.KINDS),
+    ]
 
 
 load()

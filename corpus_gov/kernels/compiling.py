@@ -16,6 +16,10 @@ from typing import Any, Final
 from numba import njit
 
 _PACKAGE: Final = Path(__file__).parent.parent
+_KERNELS: Final[list[Any]] = []
+_MOST: Final = 0.75
+"""Share of kernels that a cache may lack and be a filled one: many are compiled by the first document that asks."""
+
 _IMPORTS: Final = re.compile(
     rf"^\s*(?:from|import) ({_PACKAGE.name}[\w.]*)(?: import (\([^)]*\)|[^\n]*))?", re.MULTILINE
 )
@@ -23,7 +27,9 @@ _IMPORTS: Final = re.compile(
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call; it runs without the GIL."""
-    return _compiled(function)
+    compiled = _compiled(function)
+    _KERNELS.append(compiled)
+    return compiled
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -58,6 +64,12 @@ def _files(text: str) -> Iterator[Path]:
         # What is imported from a package may be a module of it.
         for path in (base, *(base / name for name in re.findall(r"\w+", imported[2] or ""))):
             yield from (one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file())
+
+
+def cold() -> bool:
+    """Say whether the cache on disk was never filled, by the kernels of the modules that this process has imported."""
+    held = [bool(compiled._cache._cache_file._load_index()) for compiled in _KERNELS]  # noqa: SLF001 - see _compiled
+    return held.count(False) > _MOST * len(held)
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:

@@ -118,6 +118,17 @@ class Context:
             return _pinned_concern(self.packs, self.rules_folder, self.pack_refs, screen)
         return rules.concern(self.rule_packs(), screen)
 
+    def redactions(self) -> tuple[frozenset[str], Mapping[str, Rule]]:
+        """Return the ids of the rules whose spans the policy redacts, and every rule with what stands for its spans.
+
+        Raises:
+            PolicyError: a rule that it redacts is not in force or has no placeholder.
+        """
+        if self.policy_digest and self.pack_refs:
+            return _pinned_redactions(self)
+        policy = self.policy_in_force()
+        return policies.redact_rules(policy, self.rule_packs()), policies.with_cuts(policy, self.rules())
+
     def folder(self) -> Path | None:
         """Return the operator's own folder of rules and policies, where there is one."""
         return Path(self.rules_folder) if self.rules_folder else None
@@ -151,6 +162,12 @@ def _pinned_packs(names: tuple[str, ...], folder: str | None, refs: tuple[str, .
 @lru_cache(maxsize=64)
 def _pinned_concern(names: tuple[str, ...], folder: str | None, refs: tuple[str, ...], screen: str) -> RulePack:
     return rules.concern(_pinned_packs(names, folder, refs), screen)
+
+
+@lru_cache(maxsize=8)
+def _pinned_redactions(context: Context) -> tuple[frozenset[str], Mapping[str, Rule]]:
+    policy, packs = context.policy_in_force(), context.rule_packs()
+    return policies.redact_rules(policy, packs), policies.with_cuts(policy, context.rules())
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from corpus_gov import apply, artefacts, counters, manifest, merkle, notices, policy, seal, tombstones
 from corpus_gov.engine import cut_by_range
 from corpus_gov.kernels.columns import hex_bytes
+from corpus_gov.rules import Rule
 from corpus_gov.schemas import CLEAN, EDITS
 from corpus_gov.stages import Context, Done, Shard, batches, count_values, damaged, describing, read_shard
 from corpus_gov.stages.describing import Described
@@ -192,20 +193,20 @@ def _names(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table
     ))  # fmt: skip
 
 
-def _spans(store: Store, task: SettleTask) -> tuple[pa.Table, dict[str, Any]]:
+def _spans(store: Store, task: SettleTask) -> tuple[pa.Table, Mapping[str, Rule]]:
     """Return the findings that the policy redacts, and every rule with what stands for its spans."""
     context = task.context
     found = findings_of(store, context, task.shard, task.related)
-    redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
+    redacted, by_rule = context.redactions()
     found = found.filter(pc.is_in(found["rule"], pa.array(sorted(redacted), pa.string())))
-    return found, policy.with_cuts(context.policy_in_force(), context.rules())
+    return found, by_rule
 
 
 def _apply(store: Store, task: SettleTask, decisions: pa.Table, judged: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Return CLEAN of the shard, and the EDITS that made it."""
     context = task.context
     found, by_rule = _spans(store, task)
-    redacted = policy.redact_rules(context.policy_in_force(), context.rule_packs())
+    redacted, _ = context.redactions()
     stated = artefacts.get(store, task.described.table, [*describing.OF_RIGHTS, "row"])
     # Judgements ascend in doc_id, documents lie as they came.
     order = pc.sort_indices(stated["row"])
