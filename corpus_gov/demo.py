@@ -1,19 +1,25 @@
-"""A workspace made from the example corpus, for `corpus-gov demo` and the notebook."""
+"""A workspace made from the example corpus, for `corpus-gov demo` and the notebooks."""
 
 import json
+import os
 import shutil
+import tempfile
 from datetime import date
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from corpus_gov import config, keys
+from corpus_gov import config, keys, pipeline
+from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError
 from corpus_gov.workspace import SETTINGS, Release, Workspace, open_workspace
 
 AS_OF: Final = date(2026, 11, 1)
 """The demo's own date: its dossiers and crawl are of that autumn, and its manifest never changes."""
+
+PLACE: Final = "CORPUS_GOV_DEMO"
+"""Environment variable: the folder of a demo that was run, so that not every notebook makes one."""
 
 ANSWERS: Final = "answers.json"
 
@@ -50,6 +56,32 @@ def prepare(folder: Path) -> Workspace:
     return workspace
 
 
+def ready(*, copy: bool = False) -> Workspace:
+    """Open a demo with a release: the one at $CORPUS_GOV_DEMO, else a new one in a temporary folder.
+
+    Args:
+        copy: open a copy of it, for whoever goes on to publish in it; a new one is nobody else's anyway.
+
+    Raises:
+        ConfigError: what lies at $CORPUS_GOV_DEMO is no demo, or was not run.
+    """
+    made = os.environ.get(PLACE)
+    if not made:
+        workspace = prepare(_elsewhere())
+        with Engine(workers=1) as engine:
+            pipeline.run(workspace, engine=engine, as_of=AS_OF)
+        return workspace
+    workspace = open_workspace(made)
+    if workspace.settings.id != _own().id:
+        # Its keys sign what counts: a copy that publishes beside it would be a fork of its ledger.
+        raise ConfigError(
+            f"{PLACE}: found the workspace {workspace.settings.id!r} in {made!r}, expected a demo; "
+            "open other workspaces with open_workspace"
+        )
+    workspace.release()
+    return open_workspace(shutil.copytree(made, _elsewhere())) if copy else workspace
+
+
 def _clear(folder: Path) -> None:
     """Remove an earlier demo, and nothing that is not one."""
     found = [] if not folder.is_dir() else sorted(folder.iterdir())
@@ -80,14 +112,21 @@ def _foreign(folder: Path, names: set[str]) -> str:
         inputs = set(json.loads((folder / ANSWERS).read_bytes())["records"])
     except (ConfigError, OSError, ValueError, KeyError, TypeError):
         return f"a {SETTINGS} or {ANSWERS} that no demo wrote"
-    own = config.load_settings((examples() / SETTINGS).read_text(encoding="utf-8"), SETTINGS)
-    if settings.id != own.id:
+    if settings.id != _own().id:
         return f"the workspace {settings.id!r}"
     # What somebody wanted to try on a demo is somebody's all the same.
     inputs |= {f"sources/{path.name}" for path in (examples() / "sources").iterdir()}
     present = (path for name in ("incoming", "sources") for path in (folder / name).rglob("*") if not path.is_dir())
     added = sorted({path.relative_to(folder).as_posix() for path in present} - inputs)
     return f"{added[0]!r}, which no demo makes" if added else ""
+
+
+def _elsewhere() -> Path:
+    return Path(tempfile.mkdtemp(prefix="corpus-gov-demo-")) / "demo"
+
+
+def _own() -> config.Settings:
+    return config.load_settings((examples() / SETTINGS).read_text(encoding="utf-8"), SETTINGS)
 
 
 def an_interesting_document(release: Release) -> str:
