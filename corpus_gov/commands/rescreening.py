@@ -28,9 +28,9 @@ def rescreen(
     """Screen what is there again by what is in force today: say what that means, do only that, publish a release."""
     from corpus_gov.engine import Engine, in_processes, prefork  # noqa: PLC0415 - heavy imports wait for a command
 
-    # Workers load their libraries while this process loads its own.
+    # Workers load their libraries while this process loads its own; patterns and models when something is screened.
     if scheduler is None and in_processes(workers, memory):
-        prefork()
+        prefork("corpus_gov.imported")
     from corpus_gov import rescreen as screening  # noqa: PLC0415
     from corpus_gov.workspace import open_workspace  # noqa: PLC0415
 
