@@ -117,7 +117,7 @@ def overheads(folder: str) -> None:
         with contextlib.ExitStack() as without:
             for one in names:
                 without.enter_context(mock.patch.object(module, one, getattr(module, one).fn))
-            for what in ("create_markdown_artifact", "create_table_artifact", "link"):
+            for what in ("create_markdown_artifact", "create_table_artifact", "leave"):
                 if hasattr(module, what):
                     without.enter_context(mock.patch.object(module, what))
             without.enter_context(mock.patch("common.get_client"))

@@ -1,4 +1,4 @@
-"""A workspace in a bucket: the five operations on S3, or on what speaks like it.
+"""A workspace in a bucket: the five operations on S3, or on what speaks like it; and objects that are inputs.
 
 `put_if_absent` is a PUT with If-None-Match, which S3 answers for one writer only; stores that ignore that header must
 not be used, and `check` finds them. Credentials, region and endpoint come from the environment (AWS_ACCESS_KEY_ID,
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from corpus_gov.errors import ConfigError, StoreError
@@ -23,6 +24,9 @@ Described: TypeAlias = list[tuple[str, int, float]]
 
 SINGLE_MOST: Final = 1 << 30
 """Bytes up to which an object is written by one request; S3 takes five times as much."""
+
+CHUNK_BYTES: Final = 8 * 2**20
+"""Of an input that is copied, in memory at a time."""
 
 _STATUS: Final = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
 _NO_BUCKET: Final = "NoSuchBucket"
@@ -124,12 +128,71 @@ class BucketStore:
             self.delete(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object as it was listed: its bucket and name, the version (ETag), size and time of writing."""
+
+    bucket: str
+    name: str
+    version: str
+    size: int
+    written: float
+    """Seconds since 1970."""
+
+
+def objects(bucket: str, folder: str) -> list[Object]:
+    """List the objects whose names are or begin with a folder's, ascending; without the marks of empty folders.
+
+    Raises:
+        StoreError: the bucket cannot be listed.
+    """
+    address = f"s3://{bucket}"
+    with _named(folder or ".", "list", address):
+        found = [one for chunk in _library().list(_opened(address), prefix=folder or None) for one in chunk]
+        named = [] if not folder else _alone(address, folder)
+    return sorted(
+        (
+            Object(bucket, str(one["path"]), str(one["e_tag"]), int(one["size"]), one["last_modified"].timestamp())
+            for one in (*named, *found)
+            if not str(one["path"]).endswith("/")
+        ),
+        key=lambda one: one.name,
+    )
+
+
+def _alone(address: str, name: str) -> list[Any]:
+    """Return the object of that very name, which a listing of it as a folder leaves out."""
+    try:
+        return [_library().head(_opened(address), name)]
+    except FileNotFoundError as error:
+        if _NO_BUCKET in str(error):
+            raise
+        return []
+
+
+def copy(one: Object, file: Path) -> bool:
+    """Copy an object to a file, a chunk at a time; False where another version of it, or none, is there by now.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    library, address = _library(), f"s3://{one.bucket}"
+    with _named(one.name, "read", address), file.open("wb") as out:
+        try:
+            found = library.get(_opened(address), one.name, options={"if_match": one.version})
+            for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                out.write(chunk)
+        except (library.exceptions.PreconditionError, FileNotFoundError):
+            return False
+    return True
+
+
 def _library() -> Any:
     try:
         import obstore  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigError(
-            "workspaces on s3:// need the package obstore; install it with `pip install 'corpus-gov[s3]'`"
+            "workspaces and inputs on s3:// need the package obstore; install it with `pip install 'corpus-gov[s3]'`"
         ) from error
     return obstore
 

@@ -145,10 +145,10 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read new inputs of every source into captures, snapshots and documents."""
-    from corpus_gov import intake, standing  # noqa: PLC0415
+    from corpus_gov import intake, lineage, standing  # noqa: PLC0415
 
     workspace = _open(folder, rules=rules)
-    with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine:
+    with _engine(workspace, workers, memory, scheduler, quiet=as_json) as engine, lineage.of(workspace, "ingest"):
         shards = intake.ingest(workspace, engine)
     counts = standing.captured(workspace)
     if as_json:
@@ -419,6 +419,7 @@ app.command("rescreen")(rescreening.rescreen)
 app.command("retain")(retention.retain)
 app.command("removals")(rescreening.removals)
 app.command("verify-removals")(rescreening.verify_removals)
+app.command("verify-certificate")(erasures.verify_certificate)
 app.command("report")(report.report)
 app.command("doctor")(operations.doctor)
 app.command("gc")(operations.gc)

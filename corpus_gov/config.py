@@ -43,6 +43,9 @@ class IngestSettings(Written):
     shard_bytes: Annotated[StrictInt, Field(ge=1)] = 32 * 1024 * 1024
     """Bytes of text."""
     shard_rows: Annotated[StrictInt, Field(ge=1)] = 50_000
+    landing: Line | None = None
+    """Folder for copies of inputs in buckets while they are read, relative to the workspace folder or absolute; by
+    default that for temporary files."""
 
 
 class NearSettings(Written):

@@ -12,14 +12,16 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from itertools import pairwise
 from multiprocessing import forkserver
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 from uuid import uuid4
@@ -38,6 +40,9 @@ RANGES_MAX: Final = 4096
 
 CONNECT_SECONDS: Final = 10
 """How long a scheduler has to answer, and then to have a worker."""
+
+PAUSED_SECONDS: Final = 60.0
+"""How long the workers of a scheduler may do nothing, all of them paused or gone, before a stage is given up."""
 
 LIBRARIES: Final = (
     "pyarrow", "numpy", "numba", "duckdb", "hyperscan", "resiliparse", "fastwarc", "presidio-analyzer", "trafilatura",
@@ -133,13 +138,16 @@ def can_fork() -> bool:
     return sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) <= SOCKET_FOLDER_MOST
 
 
-def prefork() -> None:
+def prefork(module: str = "corpus_gov.warm") -> None:
     """Begin to load what workers need in the process that they will be forked from; returns at once.
 
     A second call does nothing. The process ends with this one.
+
+    Args:
+        module: what to load, by being imported; `corpus_gov.imported` where it may turn out that nothing is screened.
     """
     if can_fork():
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["corpus_gov.warm"])
+        multiprocessing.get_context("forkserver").set_forkserver_preload([module])
         forkserver.ensure_running()
 
 
@@ -183,6 +191,11 @@ class Engine:
         self._connected: Any = None
         self._starting: Future[Any] | None = None
         self._started = ExitStack()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the workers are those of a scheduler, which may run on other machines."""
+        return self._scheduler is not None
 
     def __enter__(self) -> Self:
         """Begin to start the workers, or connect to the scheduler; `map` waits for workers that are still starting."""
@@ -310,7 +323,8 @@ class Engine:
 
         Raises:
             CorpusGovError: what a task raised, of the same class.
-            SourceError: a worker died, most often because one shard needs more memory than a worker has.
+            SourceError: a worker died, most often because one shard needs more memory than a worker has; or those of a
+                scheduler have been paused for a minute, which they are near their limit.
         """
         import distributed  # noqa: PLC0415
 
@@ -325,20 +339,55 @@ class Engine:
         places = {future.key: index for future, index in zip(futures, order, strict=True)}
         results: list[Any] = [None] * len(items)
         completed = distributed.as_completed(futures, loop=self._client.loop, with_results=True)
+        remedy = "use fewer --workers, a larger --memory or smaller shards"
+        if self._scheduler is not None:
+            remedy = "give them more (`dask worker --memory-limit`) or make smaller shards, then run again"
         try:
-            for done, (future, result) in enumerate(completed, 1):
-                if isinstance(result, Failure):
-                    raise result.kind(result.message)
-                results[places[future.key]] = result
-                self.progress(stage, done, len(items), result)
+            with _given_up(self._client, futures) if self._scheduler is not None else nullcontext(Event()) as stuck:
+                for done, (future, result) in enumerate(completed, 1):
+                    if stuck.is_set():
+                        raise SourceError(
+                            f"stage {stage!r}: found all workers of --scheduler paused or gone for "
+                            f"{PAUSED_SECONDS:.0f} s, most likely near their memory limit; {remedy}"
+                        )
+                    if isinstance(result, Failure):
+                        raise result.kind(result.message)
+                    results[places[future.key]] = result
+                    self.progress(stage, done, len(items), result)
         except distributed.KilledWorker as error:
-            raise SourceError(
-                f"stage {stage!r}: a worker died, most likely over its memory limit; "
-                "use fewer --workers, a larger --memory or smaller shards"
-            ) from error
+            raise SourceError(f"stage {stage!r}: a worker died, most likely over its memory limit; {remedy}") from error
         finally:
             self._client.cancel(futures)
         return results
+
+
+@contextmanager
+def _given_up(client: Any, futures: Sequence[Any]) -> Iterator[Event]:
+    """Cancel tasks that nobody will do: all workers have been paused or gone for PAUSED_SECONDS; says so by the event.
+
+    A worker that is paused begins nothing until memory is free, and near its limit nothing frees it.
+    """
+    ended, stuck = Event(), Event()
+
+    def look() -> None:
+        since = time.monotonic()
+        while not ended.wait(PAUSED_SECONDS / 10):
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+            # One that is paused may still end what it has begun.
+            if any(one["status"] != "paused" or one["metrics"]["task_counts"].get("executing") for one in workers):
+                since = time.monotonic()
+            elif time.monotonic() - since >= PAUSED_SECONDS:
+                stuck.set()
+                client.cancel(futures)
+                return
+
+    watching = Thread(target=look, name="corpus-gov workers", daemon=True)
+    watching.start()
+    try:
+        yield stuck
+    finally:
+        ended.set()
+        watching.join()
 
 
 def _check_memory(memory: str) -> None:

@@ -118,7 +118,9 @@ def validate(suites: Suites, tables: Mapping[str, pa.Table]) -> list[Result]:
     with contextlib.redirect_stderr(io.StringIO()):
         import great_expectations as gx  # noqa: PLC0415 - five seconds
 
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        # The second has a level of its own, and tells of a folder each time.
+        for name in ("great_expectations", "great_expectations.data_context.types.base"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         source = context.data_sources.add_pandas("draft")

@@ -4,10 +4,10 @@ A command is given one JSON object on standard input, an address the same as a P
 a run ends: one that fails is written to the log, and that is all.
 """
 
+import http.client
 import json
 import logging
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -84,6 +84,6 @@ def _post(url: str, data: bytes) -> list[str]:
     try:
         with urllib.request.urlopen(told, timeout=TIMEOUT_S):  # noqa: S310 - the same
             return []
-    except (OSError, urllib.error.HTTPError) as error:
+    except (OSError, http.client.HTTPException) as error:
         # An address of a hook often has its secret inside: it is never shown.
         return [f"hook by url: {type(error).__name__}, expected an answer below 400; look at the receiver"]

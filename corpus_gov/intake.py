@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from corpus_gov import acts, artefacts, originals, pieces, seal, watch
+from corpus_gov import acts, artefacts, landing, originals, pieces, seal, watch
 from corpus_gov.barring import Barred
 from corpus_gov.config import Dossier
 from corpus_gov.engine import Engine
@@ -77,9 +77,10 @@ def ingest(
 
     Raises:
         ConfigError: no dossier, a new source without a single file, or two inputs of one logical name.
+        StoreError: a bucket that inputs are in cannot be listed.
         IntegrityError: one doc_id with two texts.
     """
-    started = time.perf_counter()
+    started, shards, read = time.perf_counter(), list[Shard](), False
     with workspace.writing() as lease:
         _remove_strays(workspace)
         acts.note_changes(workspace)
@@ -95,14 +96,15 @@ def ingest(
                     "least for a source that nothing was read from yet; correct the pattern or take the dossier out"
                 )
             files += [(dossier, one) for one in found.files]
-        tasks = _tasks(workspace, engine, files, datetime.fromtimestamp(now(), UTC).date())
-        if not tasks:
-            return 0
-        done = engine.map("ingest", ingest_piece, tasks)
-        shards = _without_repeats(workspace, engine, done)
-        lease.check()
-        _commit_batch(workspace, shards)
-    if clock:
+        day = datetime.fromtimestamp(now(), UTC).date()
+        with landing.rounds(workspace, engine, files) as parts:
+            for part in parts:
+                if tasks := _tasks(workspace, engine, part, day):
+                    made = _without_repeats(workspace, engine, engine.map("ingest", ingest_piece, tasks))
+                    lease.check()
+                    _commit_batch(workspace, made)
+                    shards, read = shards + made, True
+    if clock and read:
         clock.time("ingest", started, sum(s.documents for s in shards), sum(s.text_bytes for s in shards))
     return len(shards)
 

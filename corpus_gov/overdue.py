@@ -38,21 +38,30 @@ def found(workspace: Workspace, today: date) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["alarm"])
 
 
+def about(name: str) -> bool:
+    """Say whether a name given to --accept is of an alarm of this module; the others are of a release."""
+    return name.partition(":")[0] in NAMES
+
+
+def left(rows: Sequence[dict[str, Any]], accepted: Sequence[str]) -> list[dict[str, Any]]:
+    """Leave out of the rows of `found` what was accepted: by the name of an alarm, of all packs or of one."""
+    return [row for row in rows if not {row["alarm"], row["alarm"].partition(":")[0]} & {*accepted}]
+
+
 def check(rows: Sequence[dict[str, Any]], accepted: Sequence[str]) -> None:
     """Sound the alarms of `found`; a release is not stopped by them, since it is what mends the second.
 
     Args:
         rows: of `found`.
-        accepted: names of alarms, of all packs or of one.
+        accepted: as for `left`.
 
     Raises:
         ConfigError: a name is of no alarm.
         AlarmError: one that nobody accepted.
     """
-    if unknown := [name for name in accepted if name.partition(":")[0] not in NAMES]:
+    if unknown := [name for name in accepted if not about(name)]:
         raise ConfigError(f"--accept: found {unknown[0]!r}, expected one of {', '.join(NAMES)}; give such a name")
-    left = [row for row in rows if not {row["alarm"], row["alarm"].partition(":")[0]} & {*accepted}]
-    if left:
-        said = "; ".join(row["text"] for row in left)
-        names = " ".join(f"--accept {row['alarm']}" for row in left)
+    if rows := left(rows, accepted):
+        said = "; ".join(row["text"] for row in rows)
+        names = " ".join(f"--accept {row['alarm']}" for row in rows)
         raise AlarmError(f"overdue: {said}; do it, or run {names}")

@@ -35,6 +35,7 @@ from corpus_gov import (
     config,
     duplicates,
     grouping,
+    lineage,
     merkle,
     register,
     release,
@@ -141,17 +142,21 @@ def run(
         with Engine(workers=settings.workers, memory=settings.memory, progress=progress) as own:
             return run(workspace, engine=own, as_of=as_of, gate=gate, force=force, accept=accept, reading=reading)
     clock = Clock()
-    with workspace.writing():
+    with workspace.writing(), lineage.of(workspace, "run" if reading else "rescreen") as told:
         if reading:
-            ingest(workspace, engine, clock)
+            with lineage.of(workspace, "ingest", parent=told):
+                ingest(workspace, engine, clock)
         else:
             acts.note_changes(workspace)
         day = as_of or datetime.now(UTC).date()
-        clusters = build(workspace, engine, clock, day)
+        with lineage.of(workspace, "screen", parent=told):
+            clusters = build(workspace, engine, clock, day)
         draft = decide(workspace, engine, clusters, day, clock)
+        draft = replace(draft, run={**draft.run, "run_id": told[1]})
         if gate is not None and (force or not _unchanged(workspace, draft)):
             draft = gate(draft, workspace)
-        outcome = publish_changed(workspace, draft, clock, force=force, accept=accept)
+        with lineage.of(workspace, "release", parent=told):
+            outcome = publish_changed(workspace, draft, clock, force=force, accept=accept)
         return replace(outcome, recovered=tuple(workspace.recovered))
 
 
@@ -609,8 +614,8 @@ def publish(workspace: Workspace, draft: Draft, clock: Clock | None = None) -> s
     store = workspace.store
     releases = workspace.releases()
     facts = {
-        **draft.run,
         "run_id": str(uuid.uuid4()),
+        **draft.run,
         "who": workspace.settings.owner,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "code_version": version("corpus-gov"),

@@ -70,6 +70,15 @@ def states(store: Store, now: datetime) -> dict[str, dict[str, Any]]:
     return found
 
 
+def catch_up(store: Store, crons: Mapping[str, str], now: datetime) -> list[str]:
+    """Begin to serve a schedule: write it down as `serve` does, and name each flow that missed a run, once.
+
+    However many times of a flow have passed, one run makes up for them.
+    """
+    serve(store, crons, now)
+    return [name for name, row in states(store, now).items() if row["missed"] and name in crons]
+
+
 def _missed(line: str, since: datetime, now: datetime) -> datetime | None:
     due = cron.preceding(line, now - GRACE)
     return due if due and since < due else None

@@ -7,7 +7,7 @@ user's state folder, never in the workspace.
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -28,6 +28,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 from prefect import runtime, task
 from prefect.artifacts import (
     create_link_artifact,
+    create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -36,9 +37,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.sync import concurrency
 
-from corpus_gov import hooks, lineage, pipeline, runs, workspace
+from corpus_gov import hooks, lineage, overdue, pipeline, runs, workspace
 from corpus_gov.engine import Engine
 from corpus_gov.errors import AlarmError, SourceError, StoreError
+from corpus_gov.report import headline
 
 SOON_DAYS: Final = 30
 """Contracts and consents of sources that end within so many days are told of."""
@@ -87,12 +89,30 @@ class Setting:
         return Engine(workers=self.workers or settings.workers, memory=self.memory or settings.memory, progress=noted)
 
 
+@contextmanager
+def at_work(setting: Setting) -> Iterator[tuple[workspace.Workspace, Engine]]:
+    """Open the workspace and start workers, with the lease held: rules are read once, and nobody else writes meanwhile.
+
+    Raises:
+        StoreError: somebody else is writing; names them.
+    """
+    opened = setting.open()
+    with opened.writing(), setting.engine(opened) as engine:
+        yield opened, engine
+
+
 @task(task_run_name="recover what an interrupted run left", **RETRY)
 def recover(setting: Setting) -> list[str]:
     """Finish or discard an uncommitted release; returns what was done."""
     opened = setting.open()
     with opened.writing():
         return opened.recovered
+
+
+@task(task_run_name="look at what is overdue", retries=0, persist_result=False)
+def look(setting: Setting, day: date) -> list[dict[str, Any]]:
+    """List what should have been done by that day and was not accepted: lists of words, screening again."""
+    return overdue.left(overdue.found(setting.open(), day), setting.accept)
 
 
 @dataclass
@@ -147,7 +167,7 @@ def expiring(opened: workspace.Workspace, as_of: date) -> tuple[str, ...]:
     )
 
 
-def step(opened: workspace.Workspace, job: str) -> AbstractContextManager[None]:
+def step(opened: workspace.Workspace, job: str) -> AbstractContextManager[tuple[str, str]]:
     """Send lineage of one step of this flow's run: ingest, screen or release."""
     run_id = flow_run()
     parent = (str(runtime.flow_run.flow_name), run_id) if run_id else None
@@ -159,8 +179,20 @@ def with_flow_run(draft: pipeline.Draft) -> pipeline.Draft:
     return replace(draft, run={**draft.run, "flow_run": flow_run()})
 
 
-def link(setting: Setting, flow: str, outcome: pipeline.Outcome) -> None:
-    """Link to the report of a release, and say which of our runs made it."""
+def leave(
+    setting: Setting, flow: str, outcome: pipeline.Outcome, summary: str, late: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Leave in Prefect what a run came to: its summary, a link to the report, and which of our runs made the release.
+
+    Args:
+        setting: of the flow.
+        flow: its name.
+        outcome: of the run.
+        summary: Markdown.
+        late: of `look`.
+    """
+    text = "\n\n".join([summary, *(f"**Overdue**: {row['text']}." for row in late)])
+    create_markdown_artifact(text, key=f"{flow}-summary", description=f"{headline(outcome)} ({setting.folder})")
     place = f"{setting.folder}/releases/{outcome.release}/report.html"
     address = place if "://" in place else Path(place).absolute().as_uri()
     create_link_artifact(address, link_text=f"Report of {outcome.release}", key=f"{flow}-report")

@@ -12,11 +12,10 @@ import sys
 from datetime import UTC, date, datetime
 
 # First: it sets what Prefect reads when it is imported.
-from common import RETRY, Setting, arguments, expiring, link, recover, run_of, step, with_flow_run
+from common import RETRY, Setting, arguments, at_work, expiring, leave, look, recover, run_of, step, with_flow_run
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
 
-from corpus_gov import gate, hooks, intake, pipeline, reporting
+from corpus_gov import gate, hooks, intake, overdue, pipeline, reporting
 from corpus_gov.intake import Clock
 from corpus_gov.report import headline, markdown
 
@@ -32,8 +31,8 @@ def prepare(setting: Setting) -> list[str]:
 @task(task_run_name="ingest new inputs", **RETRY)
 def ingest(setting: Setting) -> Clock:
     """Read inputs that no batch holds yet."""
-    opened, clock = setting.open(), Clock()
-    with step(opened, "ingest"), setting.engine(opened) as engine:
+    clock = Clock()
+    with at_work(setting) as (opened, engine), step(opened, "ingest"):
         intake.ingest(opened, engine, clock)
     return clock
 
@@ -41,31 +40,33 @@ def ingest(setting: Setting) -> Clock:
 @task(task_run_name="measure, screen and relate", **RETRY)
 def build(setting: Setting, as_of: date) -> tuple[str | None, Clock]:
     """Build missing signals, findings and clusters; returns the name of the clusters."""
-    opened, clock = setting.open(), Clock()
-    with step(opened, "screen"), setting.engine(opened) as engine:
+    clock = Clock()
+    with at_work(setting) as (opened, engine), step(opened, "screen"):
         return pipeline.build(opened, engine, clock, as_of), clock
 
 
 @task(task_run_name="decide as of {as_of}, clean and seal", **RETRY)
 def decide(setting: Setting, clusters: str | None, as_of: date) -> tuple[pipeline.Draft, Clock]:
     """Judge, elect, clean and seal; returns the draft, which holds names and counts only."""
-    opened, clock = setting.open(), Clock()
-    with setting.engine(opened) as engine:
+    clock = Clock()
+    with at_work(setting) as (opened, engine):
         return pipeline.decide(opened, engine, clusters, as_of, clock), clock
 
 
 @task(task_run_name="check expectations on the manifest", retries=0, persist_result=False)
 def check(setting: Setting, draft: pipeline.Draft) -> list[gate.Result]:
     """Stop here where an expectation fails; never retried, since the same draft fails again."""
-    return gate.check(draft, setting.open())
+    opened = setting.open()
+    with opened.writing():
+        return gate.check(draft, opened)
 
 
 @task(task_run_name="publish the release if anything changed", **RETRY)
 def publish(setting: Setting, draft: pipeline.Draft, clock: Clock) -> pipeline.Outcome:
     """Write and commit the release, unless nothing has changed since the last one."""
-    opened = setting.open()
+    opened, accept = setting.open(), [name for name in setting.accept if not overdue.about(name)]
     with step(opened, "release"):
-        return pipeline.publish_changed(opened, with_flow_run(draft), clock, accept=setting.accept)
+        return pipeline.publish_changed(opened, with_flow_run(draft), clock, accept=accept)
 
 
 @task(task_run_name="write the report of the release", **RETRY)
@@ -95,7 +96,7 @@ def govern(
         rules: folder of rule packs and policies to use instead of the shipped ones.
         memory: limit of each worker, such as "4GB".
         scheduler: address of a running Dask scheduler; then neither workers nor memory.
-        accept: names of alarms that must not stop this release.
+        accept: names of alarms that must not stop this release, or that must not sound.
 
     Returns:
         What the run came to.
@@ -109,11 +110,11 @@ def govern(
         draft, decided = decide(setting, clusters, day)
         results = check(setting, draft)
         outcome = publish(setting, gate.noted(draft, results), together(read, built, decided))
-        notes.release, notes.alarms = outcome.release, expiring(setting.open(), day)
+        late = look(setting, day)
+        notes.release = outcome.release
+        notes.alarms = (*expiring(setting.open(), day), *(row["alarm"] for row in late))
         pages = report(setting, outcome) if outcome.published else []
-        text = markdown(outcome, results, recovered, pages)
-        create_markdown_artifact(text, key="govern-summary", description=f"{headline(outcome)} ({folder})")
-        link(setting, "govern", outcome)
+        leave(setting, "govern", outcome, markdown(outcome, results, recovered, pages), late)
     return outcome
 
 

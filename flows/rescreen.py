@@ -11,10 +11,9 @@ import sys
 from datetime import UTC, date, datetime
 
 # First: it sets what Prefect reads when it is imported.
-from common import RETRY, Setting, arguments, link, recover, run_of
+from common import RETRY, Setting, arguments, at_work, leave, look, recover, run_of
 from govern import build, check, decide, publish, report, together
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
 
 from corpus_gov import acts, gate, overdue, pipeline, rescreen
 from corpus_gov.report import headline, markdown
@@ -23,18 +22,10 @@ from corpus_gov.report import headline, markdown
 @task(task_run_name="say what changed", **RETRY)
 def foresee(setting: Setting, as_of: date) -> list[str]:
     """Plan the run; returns what the plan says, and notes changes of rules and papers in the ledger."""
-    opened = setting.open()
-    with setting.engine(opened) as engine:
+    with at_work(setting) as (opened, engine):
         said = list(rescreen.lines(rescreen.plan(opened, engine, as_of, predict=False)))
-    acts.note_changes(opened)
+        acts.note_changes(opened)
     return said
-
-
-@task(task_run_name="look at what is overdue", retries=0, persist_result=False)
-def sound(setting: Setting, day: date) -> None:
-    """Fail where something is overdue that nobody accepted."""
-    names = [name for name in setting.accept if name.partition(":")[0] in overdue.NAMES]
-    overdue.check(overdue.found(setting.open(), day), names)
 
 
 @flow(name="rescreen", flow_run_name="rescreen {folder}", persist_result=False)
@@ -49,8 +40,7 @@ def rescreen_flow(
     accept: tuple[str, ...] = (),
 ) -> pipeline.Outcome:
     """Screen a workspace again and publish a release where anything has changed; arguments as for `govern`."""
-    alarms = tuple(name for name in accept if name.partition(":")[0] not in overdue.NAMES)
-    setting = Setting(folder, policy, rules, workers, memory, scheduler, alarms)
+    setting = Setting(folder, policy, rules, workers, memory, scheduler, tuple(accept))
     day = as_of or datetime.now(UTC).date()
     with run_of("rescreen", setting) as notes:
         recovered = recover(setting)
@@ -59,12 +49,12 @@ def rescreen_flow(
         draft, decided = decide(setting, clusters, day)
         results = check(setting, draft)
         outcome = publish(setting, gate.noted(draft, results), together(built, decided))
-        notes.release = outcome.release
+        late = look(setting, day)
+        notes.release, notes.alarms = outcome.release, tuple(row["alarm"] for row in late)
         pages = report(setting, outcome) if outcome.published else []
         text = "\n".join([markdown(outcome, results, recovered, pages), "```", *planned, "```"])
-        create_markdown_artifact(text, key="rescreen-summary", description=f"{headline(outcome)} ({folder})")
-        link(setting, "rescreen", outcome)
-        sound(Setting(folder, policy, rules, accept=tuple(accept)), day)
+        leave(setting, "rescreen", outcome, text, late)
+        overdue.check(late, ())
     return outcome
 
 

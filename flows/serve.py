@@ -110,12 +110,10 @@ def serve(setting: Setting, crons: Mapping[str, str], *, physical: bool = False)
         crons: cron line by flow; in UTC.
         physical: as for `erase_flow`.
     """
-    store, now = setting.open().store, datetime.now(UTC)
-    runs.serve(store, crons, now)
-    missed = [name for name, row in runs.states(store, now).items() if row["missed"] and name in crons]
+    missed = runs.catch_up(setting.open().store, crons, datetime.now(UTC))
     runner = Runner(name="corpus-gov", limit=1)
     for name, one in deployments(setting, crons, physical=physical).items():
-        _once(runner.add_deployment(one), again=name in missed)
+        once(runner.add_deployment(one), again=name in missed)
     sys.stdout.write(f"Serving {', '.join(crons)}" + (f"; catching up {', '.join(missed)}" if missed else "") + "\n")
     sys.stdout.flush()
     # Stopping is the ordinary end.
@@ -123,7 +121,7 @@ def serve(setting: Setting, crons: Mapping[str, str], *, physical: bool = False)
         asyncio.run(runner.start())
 
 
-def _once(deployment: Any, *, again: bool) -> None:
+def once(deployment: Any, *, again: bool) -> None:
     """Forget runs whose time passed while nothing served, and order one in their place where a run was missed."""
     with get_client(sync_client=True) as client:
         late = client.read_flow_runs(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """Start them in processes of their own, give the address, and end them."""
+def cluster(folder: Path, memory: int = 0) -> Iterator[str]:
+    """Start them in processes of their own, workers with so many bytes (0 is no limit); give the address; end them."""
     file = folder / "scheduler.json"
     quiet = {
         "stdout": subprocess.DEVNULL,
@@ -22,6 +22,7 @@ def cluster(folder: Path) -> Iterator[str]:
     }
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
+    worker += ["--memory-limit", str(memory)]
     started = [subprocess.Popen([*scheduler, "--no-dashboard", "--scheduler-file", str(file)], **quiet)]
     try:
         started += [

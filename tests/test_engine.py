@@ -7,7 +7,6 @@ import distributed
 import psutil
 import pyarrow as pa
 import pytest
-from cluster import cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,15 +155,6 @@ def test_scheduler_excludes_local_options():
     """Options of local workers beside an address are a mistake."""
     with pytest.raises(ConfigError, match="leave --workers"):
         Engine(scheduler="tcp://127.0.0.1:1", workers=2)
-
-
-@pytest.mark.slow
-def test_a_scheduler_with_two_workers_started_by_hand(tmp_path):
-    """An engine connects to running workers and uses them all."""
-    with cluster(tmp_path) as address, Engine(scheduler=address) as engine:
-        engine._client.wait_for_workers(2, timeout=60)
-
-        assert engine.map("double", double, list(range(8))) == [2 * n for n in range(8)]
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,17 +1,31 @@
 """When flows ran and run next, whom they tell, and what lineage says: all without Prefect."""
 
+import ast
+import inspect
 import json
 import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import small_corpus
+import yaml
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.generated import parent_run
+from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+from openlineage.client.generated.error_message_run import ErrorMessageRunFacet
+from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
+from openlineage.client.generated.processing_engine_run import ProcessingEngineRunFacet
+from openlineage.client.serde import Serde
+from typer.testing import CliRunner
 
-from corpus_gov import config, cron, hooks, lineage, runs
-from corpus_gov.errors import AlarmError, ConfigError
+from corpus_gov import cli, config, cron, hooks, lineage, rescreen, runs
+from corpus_gov.commands import operations
+from corpus_gov.engine import Engine
+from corpus_gov.errors import AlarmError, ConfigError, GateError
 from corpus_gov.store import MemoryStore
 
 NOW = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)  # a Monday
@@ -116,6 +130,56 @@ def test_a_schedule_that_was_just_begun_has_missed_nothing():
     assert set(runs.states(store, NOW)) == {"erase"}
 
 
+def test_what_was_missed_is_caught_up_once():
+    """However many nights passed unserved, each flow is named once; what ran since, or is not served, is not."""
+    store = MemoryStore("runs caught up")
+    crons = {"govern": "0 2 * * *", "rescreen": "0 4 * * 0", "erase": "0 6 * * *"}
+    runs.serve(store, crons, NOW - timedelta(days=5))
+    runs.note(store, "erase", NOW - timedelta(hours=18), "completed")
+
+    # The Sunday before this Monday was a week of its own for rescreen.
+    late = runs.catch_up(store, crons, NOW)
+    runs.note(store, "govern", NOW, "completed")
+    runs.note(store, "rescreen", NOW, "failed")
+
+    assert late == ["govern", "rescreen"]
+    assert runs.catch_up(store, crons, NOW + timedelta(minutes=5)) == []
+    assert runs.catch_up(store, crons, NOW + timedelta(days=1)) == ["govern", "erase"]
+    assert runs.catch_up(store, {"govern": "0 3 * * *"}, NOW + timedelta(days=1)) == ["govern"]
+
+
+def test_status_shows_what_was_missed(opened):
+    """The schedule, its next times and what was missed stand in `status`; JSON and lines."""
+    runs.serve(opened.store, {"govern": "0 2 * * *"}, NOW - timedelta(days=5))
+
+    shown = CliRunner().invoke(cli.app, ["status", opened.url])
+    facts = json.loads(CliRunner().invoke(cli.app, ["status", opened.url, "--json"]).output)["flows"]["govern"]
+
+    assert facts["last"] is None
+    assert datetime.fromisoformat(facts["missed"]).hour == datetime.fromisoformat(facts["next"]).hour == 2
+    assert "missed" in shown.output
+
+
+def test_deployments_of_a_server_have_the_times_of_schedule():
+    """Every deployment of prefect.yaml names a flow that is there and the cron line that `schedule` has for it."""
+    checkout = Path(__file__).parent.parent
+    found = yaml.safe_load((checkout / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    options = inspect.signature(operations.schedule).parameters
+    ours = {"govern": "nightly", "rescreen": "weekly", "erase": "erase", "retain": "retain"}
+
+    lines = {}
+    for one in found:
+        file, _, function = one["entrypoint"].partition(":")
+        code = ast.parse((checkout / file).read_text(encoding="utf-8"))
+        assert function in {node.name for node in code.body if isinstance(node, ast.FunctionDef)}
+        (schedule,) = one["schedules"]
+        assert schedule["timezone"] == "UTC"
+        lines[Path(file).stem] = schedule["cron"]
+
+    assert lines == {flow: options[option].default for flow, option in ours.items()}
+    assert all(cron.fields(line) for line in lines.values())
+
+
 def test_hooks_are_told_facts(opened, tmp_path):
     """A command reads one JSON object, an address gets the same; of what is no alarm only the class is told."""
     out = tmp_path / "told.json"
@@ -176,6 +240,7 @@ def test_lineage_reaches_a_receiver(opened, monkeypatch):
     ]  # fmt: skip
     assert said[0]["run"]["runId"] == said[1]["run"]["runId"] != said[2]["run"]["runId"]
     assert said[1]["run"]["facets"]["parent"]["run"] == {"runId": parent[1]}
+    assert said[3]["run"]["facets"]["errorMessage"]["message"] == "KeyError"
     assert {one["name"] for one in said[0]["inputs"]} == {"sources/one", "sources/two"}
     assert all(one.keys() >= {"eventTime", "producer", "schemaURL", "run", "job"} for one in said)
     assert "inputs/" not in json.dumps(said)
@@ -194,6 +259,101 @@ def test_lineage_goes_to_a_file_or_nowhere(opened, tmp_path):
 
     lines = (opened.root / "events.jsonl").read_text().splitlines()
     assert [json.loads(line)["eventType"] for line in lines] == ["START", "COMPLETE"]
+
+
+def test_commands_send_lineage_as_the_specification_has_it(opened, monkeypatch, tmp_path):
+    """ingest, run and rescreen tell of themselves and their steps; run.json has the id of the run; to file and address.
+
+    Every event is built again from the classes that OpenLineage's own client makes of its schema: they refuse keys and
+    ids that are none, and what they write is what was sent.
+    """
+    with receiver() as (url, told):
+        monkeypatch.setenv(lineage.URL_ENV, url)
+        monkeypatch.setenv(lineage.FILE_ENV, str(tmp_path / "events.jsonl"))
+        read = CliRunner().invoke(cli.app, ["ingest", opened.url, "--workers", "1", "--json"])
+        with Engine(workers=1) as engine:
+            outcome = opened.run(engine=engine, as_of=small_corpus.AS_OF)
+            opened.run(engine=engine, as_of=small_corpus.AS_OF)
+            rescreen.rescreen(opened, engine=engine, as_of=small_corpus.AS_OF, force=True)
+            with pytest.raises(GateError):
+                opened.run(engine=engine, force=True, gate=refuse)
+
+    assert read.exit_code == 0, read.output
+    said = [body for _, body in told]
+    assert [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()] == said
+    ended = [(one["job"]["name"], one["eventType"], names(one["outputs"])) for one in said if of_end(one)]
+    steps = [("ingest", "COMPLETE", ["documents"]), ("screen", "COMPLETE", ["findings"])]
+    assert ended == [
+        steps[0],
+        *steps, ("release", "COMPLETE", ["releases/r0001"]), ("run", "COMPLETE", ["releases/r0001"]),
+        *steps, ("release", "COMPLETE", []), ("run", "COMPLETE", []),
+        steps[1], ("release", "COMPLETE", ["releases/r0002"]), ("rescreen", "COMPLETE", ["releases/r0002"]),
+        *steps, ("run", "FAIL", []),
+    ]  # fmt: skip
+    whole = [one for one in said if one["job"]["name"] == "run"][:2]
+    assert {one["run"]["runId"] for one in whole} == {outcome.run["run_id"]}
+    parents = [one["run"]["facets"]["parent"]["run"]["runId"] for one in said if "parent" in one["run"]["facets"]]
+    assert parents.count(outcome.run["run_id"]) == 6
+    assert said[-1]["run"]["facets"]["errorMessage"]["message"] == "GateError: mine.documents: many documents"
+    for one in said:
+        assert rebuilt(one) == one
+
+
+def refuse(draft, workspace):
+    """Fail as an expectation that does not hold."""
+    raise GateError("mine.documents: many documents")
+
+
+def of_end(event) -> bool:
+    return bool(event["eventType"] != "START")
+
+
+def names(datasets) -> list[str]:
+    return [one["name"] for one in datasets]
+
+
+FACETS = {
+    "processing_engine": ProcessingEngineRunFacet,
+    "errorMessage": ErrorMessageRunFacet,
+    "version": DatasetVersionDatasetFacet,
+    "outputStatistics": OutputStatisticsOutputDatasetFacet,
+}
+
+
+def facets(said):
+    """Build facets from their classes."""
+    made = {}
+    for name, body in said.items():
+        own = {key: value for key, value in body.items() if not key.startswith("_")}
+        if name == "parent":
+            own = {"run": parent_run.Run(**own["run"]), "job": parent_run.Job(**own["job"])}
+        made[name] = (parent_run.ParentRunFacet if name == "parent" else FACETS[name])(
+            producer=body["_producer"], **own
+        )
+    return made
+
+
+def rebuilt(said):
+    """Build an event from its classes and write it down again, without what is empty."""
+    made = RunEvent(
+        eventType=RunState(said["eventType"]),
+        eventTime=said["eventTime"],
+        producer=said["producer"],
+        run=Run(said["run"]["runId"], facets(said["run"]["facets"])),
+        job=Job(**said["job"]),
+        inputs=[InputDataset(**one) for one in said["inputs"]],
+        outputs=[
+            OutputDataset(**{key: facets(value) if key.endswith("acets") else value for key, value in one.items()})
+            for one in said["outputs"]
+        ],
+    )
+    return without_empty(Serde.to_dict(made))
+
+
+def without_empty(value):
+    if isinstance(value, dict):
+        return {key: without_empty(one) for key, one in value.items() if one != {}}
+    return [without_empty(one) for one in value] if isinstance(value, list) else value
 
 
 def test_an_address_must_be_one():
