@@ -151,12 +151,20 @@ def load_pack(name: str, folder: Path | None = None) -> RulePack:
     where = f"{'rules' if folder is None else folder}/{path}"
     if not file.is_file():
         raise RuleError(f"{where}: found no such file for pack {name!r}; correct the name or the rules folder")
-    pack = read_pack(file.read_bytes(), where, name)
-    above, here = "/".join(name.split(".")[:-1]), shipped() if folder is None else folder
-    read = [
-        _with_lists(rule, here.joinpath(above), f"{'rules' if folder is None else folder}/{above}")
-        for rule in pack.rules
-    ]
+    data, above = file.read_bytes(), "/".join(name.split(".")[:-1])
+    base = (shipped() if folder is None else folder).joinpath(above)
+    named = {one for rule in read_pack(data, where, name).rules for one in _named(rule) if _is_path(one)}
+    files = {one: base.joinpath(one) for one in sorted(named)}
+    lists = tuple((one, found.read_bytes() if found.is_file() else None) for one, found in files.items())
+    return _completed(data, where, name, f"{'rules' if folder is None else folder}/{above}", lists)
+
+
+# As `read_pack`: a pack whose lists say what they said is the one that was read, with the digest that it had.
+@lru_cache(maxsize=32)
+def _completed(data: bytes, where: str, name: str, above: str, lists: tuple[tuple[str, bytes | None], ...]) -> RulePack:
+    """Put the content of the files that its rules name, None where there is none, into a pack; `above` their folder."""
+    pack, content = read_pack(data, where, name), dict(lists)
+    read = [_with_lists(rule, content, above) for rule in pack.rules]
     waiting = [rule for rule, filled in zip(pack.rules, read, strict=True) if filled is None]
     return replace(pack, rules=tuple(rule for rule in read if rule is not None), slots=tuple(waiting))
 
@@ -231,24 +239,33 @@ def _text(data: bytes, where: str) -> str:
         raise RuleError(f"{where}:{line}: found no valid UTF-8; save the file as UTF-8") from error
 
 
-def _with_lists(rule: Rule, folder: Traversable, where: str) -> Rule | None:
+def _named(rule: Rule) -> tuple[Any, ...]:
+    """Return the files that a rule names, the one of its slot first."""
+    files, slot = rule.params.get("files", ()), rule.params.get("slot")
+    return (*((slot,) if slot else ()), *(files if isinstance(files, tuple) else (files,)))
+
+
+def _is_path(file: Any) -> bool:
+    return isinstance(file, str) and _FILE.fullmatch(file) is not None
+
+
+def _with_lists(rule: Rule, content: Mapping[str, bytes | None], where: str) -> Rule | None:
     """Put the lists that a rule's `files` and `slot` name into its `words`; None where the slot has no file yet.
 
     Lists that none of its `find` and `allow` names are left out: another rule's words are none of this one's digest.
     """
-    files, slot = rule.params.get("files", ()), rule.params.get("slot")
+    slot = rule.params.get("slot")
     if "files" not in rule.params and slot is None:
         return rule
     words: dict[str, Any] = dict(rule.params.get("words", {}))
-    for file in (*((slot,) if slot else ()), *(files if isinstance(files, tuple) else (files,))):
-        if not isinstance(file, str) or not _FILE.fullmatch(file):
+    for file in _named(rule):
+        if not _is_path(file):
             raise rule.error(f"params names the file {file!r}, expected a path such as 'words/offers.txt'; correct it")
-        path = folder.joinpath(file)
-        if not path.is_file():
+        if (data := content[file]) is None:
             if file == slot:
                 return None
             raise rule.error(f"found no file {where}/{file}; put it there or correct the name")
-        for name, entries in _lists(path.read_bytes(), f"{where}/{file}").items():
+        for name, entries in _lists(data, f"{where}/{file}").items():
             if name in words:
                 raise rule.error(f"the list {name!r} of {file} is there already; rename one of them")
             words[name] = entries
