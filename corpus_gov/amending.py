@@ -2,7 +2,8 @@
 
 Files of a release that hold rows of a document by its doc_id are written anew without them: clean documents, edits, and
 the manifest unless its rows are to stay. Attribution files are made of the clean ones. Each old file is compared with
-its digest first: an amendment must never vouch for what somebody else has changed.
+its digest first: an amendment must never vouch for what somebody else has changed. A table that several releases have
+is filtered once, and what it becomes gets one more name for each of them.
 
 Memory: one file, and 48 bytes a row of the manifest.
 """
@@ -26,10 +27,31 @@ from corpus_gov.kernels.columns import hex_bytes
 from corpus_gov.published import STATEMENT, place
 from corpus_gov.recount import decode_manifest, read_checked
 from corpus_gov.signatures import AMENDMENT_TYPE, Signer, dsse_sign, statement
-from corpus_gov.store import Store
+from corpus_gov.store import LocalStore, Store
 from corpus_gov.workspace import Workspace
 
 _NAMED: Final = re.compile(r"(?P<stem>.+?)(?:\.e[0-9]{4,})?\.(?P<ending>parquet|txt)")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a table of a release became.
+
+    Attributes:
+        name: of the new table in the store; "" where the old one holds nothing of the documents.
+        digest: its SHA-256, hex.
+        rows: that it has.
+        gone: doc_ids of the rows that it has no more.
+    """
+
+    name: str = ""
+    digest: str = ""
+    rows: int = 0
+    gone: tuple[str, ...] = ()
+
+
+Known = dict[str, Made]
+"""What tables became, by the SHA-256 of the old ones; of one erasure, for all of its releases."""
 
 
 @dataclass
@@ -42,6 +64,7 @@ class _Work:
     amended: Amended
     doc_ids: pa.Array
     written: Callable[[str], None]
+    known: Known
     replaced: list[dict[str, Any]] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     leaves: list[dict[str, Any]] = field(default_factory=list)
@@ -53,16 +76,28 @@ class _Work:
     ids: list[np.ndarray] = field(default_factory=list)
     represented: list[np.ndarray] = field(default_factory=list)
 
-    def put(self, file: str, data: bytes, rows: int | None) -> None:
-        """Write what takes the place of a file."""
+    def put(self, file: str, data: bytes, rows: int | None) -> tuple[str, str]:
+        """Write what takes the place of a file; returns its name and digest."""
         by = _renamed(file, self.erasure)
         self.written(by)
         self.store.put(by, data)
+        return self._note(file, by, sha256(data).hexdigest(), rows)
+
+    def share(self, file: str, made: Made) -> None:
+        """Let what took the place of the same table in another release take the place of a file."""
+        by = _renamed(file, self.erasure)
+        self.written(by)
+        if not isinstance(self.store, LocalStore) or not self.store.share(made.name, by):
+            self.store.put(by, self.store.read(made.name))
+        self._note(file, by, made.digest, made.rows)
+
+    def _note(self, file: str, by: str, digest: str, rows: int | None) -> tuple[str, str]:
         inside = len(place(self.name))
-        self.digests[by[inside:]] = sha256(data).hexdigest()
+        self.digests[by[inside:]] = digest
         self.replaced.append(
             {"name": file[inside:], "sha256": self.amended.files[file], "by": by[inside:], "rows": rows}
         )
+        return by, digest
 
 
 @dataclass(frozen=True)
@@ -93,6 +128,7 @@ def amend(
     *,
     keep_rows: bool,
     written: Callable[[str], None],
+    known: Known,
 ) -> Amendment | None:
     """Write the files of a release without some documents, and the amendment.
 
@@ -104,6 +140,7 @@ def amend(
         index: of the ledger's entry that will name the amendment.
         keep_rows: leave the manifest as it is.
         written: told each name before it is written.
+        known: what tables became in other releases by this erasure; takes in those of this one.
 
     Returns:
         None where the release holds nothing of the documents.
@@ -114,7 +151,7 @@ def amend(
     store = workspace.store
     entry = published.committed(workspace.ledger())[name]
     body = published.decode(published.read_statement(store, name, entry))
-    work = _Work(store, name, erasure, published.amended(store, name), doc_ids, written)
+    work = _Work(store, name, erasure, published.amended(store, name), doc_ids, written, known)
     if not keep_rows:
         _manifest(work)
     _tables(work)
@@ -181,23 +218,35 @@ def _tables(work: _Work) -> None:
         if not file.endswith(".parquet") or file.startswith(place(work.name, "manifest/")):
             continue
         data = read_checked(work.store, file, digest)
-        if "doc_id" not in pq.read_schema(pa.BufferReader(data)).names:
-            continue
-        ids = artefacts.decode(data, ["doc_id"])["doc_id"]
-        gone = pc.is_in(ids, value_set=work.doc_ids)
-        if pc.any(gone, min_count=0).as_py():
-            kept = artefacts.decode(data).filter(pc.invert(gone))
-            work.put(file, artefacts.encode(kept), kept.num_rows)
-            if file.startswith(place(work.name, "clean/")):
-                work.purged += ids.filter(gone).to_pylist()
-                _attribution(work, file, kept)
+        made = work.known.get(digest)
+        if made is None:
+            made = work.known[digest] = _filtered(work, file, data)
+        elif made.gone:
+            work.share(file, made)
+        if made.gone and file.startswith(place(work.name, "clean/")):
+            work.purged += made.gone
+            _attribution(work, file, made)
 
 
-def _attribution(work: _Work, clean: str, kept: pa.Table) -> None:
+def _filtered(work: _Work, file: str, data: bytes) -> Made:
+    """Write a table without the rows of the documents."""
+    if "doc_id" not in pq.read_schema(pa.BufferReader(data)).names:
+        return Made()
+    ids = artefacts.decode(data, ["doc_id"])["doc_id"]
+    gone = pc.is_in(ids, value_set=work.doc_ids)
+    if not pc.any(gone, min_count=0).as_py():
+        return Made()
+    kept = artefacts.decode(data).filter(pc.invert(gone))
+    name, digest = work.put(file, artefacts.encode(kept), kept.num_rows)
+    return Made(name, digest, kept.num_rows, tuple(ids.filter(gone).to_pylist()))
+
+
+def _attribution(work: _Work, clean: str, made: Made) -> None:
     page = _stem(clean).replace(place(work.name, "clean/"), place(work.name, "attribution/"), 1)
     for file, digest in work.amended.files.items():
         if _stem(file) == page:
             read_checked(work.store, file, digest)
+            kept = artefacts.decode(work.store.read(made.name), list(notices.COLUMNS))
             work.put(file, notices.page(kept), None)
 
 

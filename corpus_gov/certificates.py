@@ -2,19 +2,21 @@
 
 A certificate is an in-toto Statement in a DSSE envelope, signed with the pipeline's key, about the commitments of the
 request's entries in the ledger; the same facts are written as Markdown for people. It holds ids, counts and names of
-receivers, no text and no value that was asked by.
+receivers, no text and no value that was asked by. Who gets it checks it with `check`, without the workspace.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from typing import Any, Final
 
 from corpus_gov import lookup, reach, seal
+from corpus_gov.errors import IntegrityError
+from corpus_gov.ledger import Ledger
 from corpus_gov.relate import suppressed
-from corpus_gov.requests import ERASURE_ASKED, ERASURE_FULFILLED, ERASURE_REFUSED, Request
-from corpus_gov.signatures import STATEMENT_TYPE, dsse_sign
+from corpus_gov.requests import ERASURE_ASKED, ERASURE_FULFILLED, ERASURE_REFUSED, Request, place_of
+from corpus_gov.signatures import STATEMENT_TYPE, dsse_sign, dsse_verify, stated_key
 from corpus_gov.workspace import Workspace
 
 CERTIFICATE_TYPE: Final = "urn:corpus-gov:erasure-certificate:v1"
@@ -50,6 +52,8 @@ def facts(workspace: Workspace, request: Request, today: date) -> dict[str, Any]
         "received": request.received,
         "deadline": request.deadline,
         "issued": today.isoformat(),
+        "workspace": workspace.settings.id,
+        "vkey": workspace.signer().vkey,
         "state": request.state,
         "why": request.why,
         "days": dict(request.dates),
@@ -73,10 +77,80 @@ def facts(workspace: Workspace, request: Request, today: date) -> dict[str, Any]
 
 def sign(workspace: Workspace, request: Request, said: Mapping[str, Any]) -> bytes:
     """Return the certificate: `facts` in a signed envelope."""
-    digests = [(entry["type"], entry["commitment"]) for entry in said["ledger"]]
-    subject = [{"name": f"{request.place}#{kind}", "digest": {"sha256": digest}} for kind, digest in digests]
-    body = {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": CERTIFICATE_TYPE, "predicate": dict(said)}
+    body = {
+        "_type": STATEMENT_TYPE, "subject": _subjects(request.place, said["ledger"]),
+        "predicateType": CERTIFICATE_TYPE, "predicate": dict(said),
+    }  # fmt: skip
     return dsse_sign(body, workspace.signer())
+
+
+def check(
+    envelope: bytes, vkey: str | None = None, ledger: Ledger | None = None, *, where: str = "certificate"
+) -> dict[str, Any]:
+    """Check a certificate: its signature, its type, and that its entries are those of the ledger where that is at hand.
+
+    Args:
+        envelope: what `sign` made.
+        vkey: the pipeline's public key as kept elsewhere. Without it, and without a ledger, the key that the
+            certificate names itself is taken, and `trusted` says so.
+        ledger: of the workspace that issued it; it is verified first, by `vkey` where that is given. The certificate
+            may be signed by any key that the pipeline had in it.
+        where: name of the file, for messages.
+
+    Returns:
+        The predicate, with `signed_by` and `trusted`: what was taken on trust, one sentence each.
+
+    Raises:
+        IntegrityError: the signature does not hold, it is of another key or no certificate, or the ledger has no such
+            entries.
+        ConfigError: vkey is malformed.
+    """
+    trusted = [] if ledger else ["that its entries stand in the ledger was not looked at; give the workspace"]
+    if ledger is not None:
+        key = _issued(ledger, vkey, stated_key(envelope, where), where)
+    elif vkey is not None:
+        key = vkey
+    else:
+        key = stated_key(envelope, where)
+        trusted.append("the public key was taken from the certificate itself: whoever wrote it may have made both")
+    body = dsse_verify(envelope, key, where, CERTIFICATE_TYPE)
+    said = body["predicate"]
+    try:
+        listed = body["subject"] == _subjects(place_of(said["request"]), said["ledger"])
+    except (KeyError, TypeError) as error:
+        raise IntegrityError(f"{where}: is cut ({type(error).__name__}); it was not written by corpus_gov") from error
+    if not listed:
+        raise IntegrityError(f"{where}: is about other entries than it lists; it was not written by corpus_gov")
+    if ledger is not None:
+        _stand(ledger, said, where)
+    return {**said, "signed_by": key, "trusted": trusted}
+
+
+def _subjects(place: str, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"name": f"{place}#{one['type']}", "digest": {"sha256": one["commitment"]}} for one in entries]
+
+
+def _issued(ledger: Ledger, vkey: str | None, key: str, where: str) -> str:
+    """Return the key of a certificate, held against those that the pipeline of the ledger had."""
+    known = [one.vkey for one in ledger.verify(vkey).keys.pipeline]
+    if key not in known:
+        raise IntegrityError(
+            f"{where}: signed by {key!r}, expected one of the keys of the ledger, {known!r}; it is of another "
+            "workspace, or was made by somebody else"
+        )
+    return key
+
+
+def _stand(ledger: Ledger, said: Mapping[str, Any], where: str) -> None:
+    there = {entry.index: entry for entry in ledger.entries()}
+    place = place_of(said["request"])
+    for one in said["ledger"]:
+        entry = there.get(one["entry"])
+        if entry is None or (entry.type, entry.subject.get(place)) != (one["type"], one["commitment"]):
+            raise IntegrityError(
+                f"{where}: names entry {one['entry']!r} of type {one['type']!r}, which the ledger does not have; the "
+                "ledger was rolled back, or it is another one"
+            )
 
 
 def markdown(said: Mapping[str, Any]) -> str:
@@ -147,10 +221,12 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
     if said["why"]:
         yield from ("", f"Refused: {said['why']}")
     yield from ("", "## What was found", "")
-    yield from _table(("document", "source", "found as", "state"), [tuple(one.values()) for one in said["documents"]])
+    columns = ("doc_id", "source_id", "found", "state")
+    rows = [tuple(one[name] for name in columns) for one in said["documents"]]
+    yield from _table(("document", "source", "found as", "state"), rows)
     if said["not_looked_at"] or said["not_related"]:
         yield ""
-    for name, why in said["not_looked_at"].items():
+    for name, why in sorted(said["not_looked_at"].items()):
         yield f"Not looked at: {name}: {why}."
     if said["not_related"]:
         yield f"{said['not_related']} documents came after the newest release: their near copies are not known yet."
@@ -179,7 +255,7 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
         )
     yield from _search(said)
     yield from ("", "## How", "")
-    for name, how in said["methods"]["used"].items():
+    for name, how in sorted(said["methods"]["used"].items()):
         yield f"- {name}: {how}."
     for limit in said["methods"]["limits"]:
         yield f"- Limit: {limit}."

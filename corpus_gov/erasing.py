@@ -228,10 +228,11 @@ def _write_shards(workspace: Workspace, plan: _Plan, written: list[str]) -> tupl
 
 def _amend(workspace: Workspace, plan: _Plan, index: int, written: list[str]) -> dict[str, amending.Amendment]:
     found = {}
+    known: amending.Known = {}
     for name in workspace.releases():
         made = amending.amend(
             workspace, name, plan.ids, published.numbered(plan.number), index,
-            keep_rows=plan.keep_rows, written=written.append,
+            keep_rows=plan.keep_rows, written=written.append, known=known,
         )  # fmt: skip
         if made is not None:
             found[name] = made

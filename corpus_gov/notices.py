@@ -24,6 +24,9 @@ NAMES: Final = frozenset({"pii.cn_name", "pii.cn_name_titled", "pii.name"})
 MOST: Final = 64
 """Notices and statements of one document that are kept: more are a list of licences."""
 
+COLUMNS: Final = ("doc_id", "title", "uri", "attribution")
+"""Of clean documents: what `page` is made of."""
+
 _KIND: Final = r"^[a-z_]+(?:@[^:\s]*)?(?::\S*)?: "
 
 
@@ -141,10 +144,10 @@ def page(clean: pa.Table) -> bytes:
     """Write the attribution file of a part of a release: one paragraph for each document that has something to say.
 
     Args:
-        clean: CLEAN, with its doc_id, title, uri, licence and attribution.
+        clean: CLEAN, or its COLUMNS.
     """
     stated = clean.filter(pc.is_valid(clean["attribution"]))
-    columns = [stated[name].to_pylist() for name in ("doc_id", "title", "uri", "attribution")]
+    columns = [stated[name].to_pylist() for name in COLUMNS]
     paragraphs = ("\n".join(filter(None, row)) for row in zip(*columns, strict=True))
     return "".join(f"{paragraph}\n\n" for paragraph in paragraphs).encode()
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from corpus_gov import acts, artefacts, changes, handovers, published
 from corpus_gov.errors import ConfigError, IntegrityError
-from corpus_gov.signatures import Verifier, dsse_sign, dsse_verify, parse_canonical, statement
-from corpus_gov.signatures import decode_base64 as decoded
+from corpus_gov.signatures import dsse_sign, dsse_verify, stated_key, statement
 from corpus_gov.workspace import Workspace
 
 REMOVALS_LISTED: Final = "removals_listed"
@@ -133,7 +132,7 @@ def verify(folder: Path, vkey: str | None = None) -> dict[str, Any]:
         envelope, data = ((folder / name).read_bytes() for name in (CERTIFICATE, LIST))
     except OSError as error:
         raise ConfigError(f"{folder}: found no {LIST} with a {CERTIFICATE}; give the folder of both") from error
-    body = dsse_verify(envelope, vkey or _own_key(envelope), CERTIFICATE, KIND)
+    body = dsse_verify(envelope, vkey or stated_key(envelope, CERTIFICATE), CERTIFICATE, KIND)
     stated = {one["name"]: one["digest"]["sha256"] for one in body["subject"]}
     if stated != {LIST: sha256(data).hexdigest()}:
         raise IntegrityError(f"{LIST}: is not the list that {CERTIFICATE} was signed for; ask for both again")
@@ -143,15 +142,6 @@ def verify(folder: Path, vkey: str | None = None) -> dict[str, Any]:
         raise IntegrityError(f"{LIST}: its rows are not what {CERTIFICATE} counts; it was not written by corpus_gov")
     note = "the public key was taken from the certificate itself: whoever wrote it may have made both"
     return {**said, "rows": rows.num_rows, "trusted": [] if vkey else [note]}
-
-
-def _own_key(envelope: bytes) -> str:
-    try:
-        outer = parse_canonical(envelope, CERTIFICATE)
-        payload = parse_canonical(decoded(outer["payload"], CERTIFICATE), CERTIFICATE)
-        return Verifier.parse(payload["predicate"]["vkey"]).vkey
-    except (KeyError, TypeError, ConfigError) as error:
-        raise IntegrityError(f"{CERTIFICATE}: names no key ({type(error).__name__}); it was changed") from error
 
 
 def lines(found: Sequence[dict[str, Any]]) -> list[str]:

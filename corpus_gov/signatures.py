@@ -240,6 +240,19 @@ def dsse_verify(
     return body
 
 
+def stated_key(envelope: bytes, where: str) -> str:
+    """Return the public key that the predicate of an envelope names as `vkey`: trust in it is trust in the envelope.
+
+    Raises:
+        IntegrityError: it names none; names `where`.
+    """
+    try:
+        payload = parse_canonical(decode_base64(parse_canonical(envelope, where)["payload"], where), where)
+        return Verifier.parse(payload["predicate"]["vkey"]).vkey
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise IntegrityError(f"{where}: names no key ({type(error).__name__}); it was changed") from error
+
+
 def decode_base64(encoded: Any, where: str) -> bytes:
     """Decode standard base64.
 

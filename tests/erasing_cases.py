@@ -44,6 +44,13 @@ class Prepared:
         store._SPACES[name] = store._Space(dict(space.objects), set(space.objects))
         return open_workspace(f"memory://{name}")
 
+    def on_disk(self, folder: Path) -> Workspace:
+        """Write the workspace to a folder."""
+        for name, data in objects(self.workspace).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / name).write_bytes(data)
+        return open_workspace(folder)
+
 
 def texts() -> list[str]:
     """Compose five texts of four lines each; the second has MARK."""

@@ -311,17 +311,18 @@ def test_the_verifier_without_the_package_agrees(prepared: Prepared, workspace: 
     assert "is not what 002.json says" in wrong.stderr
 
 
-def test_a_stronger_scan_of_a_folder_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On disk, whatever it is packed or escaped in, nothing is left, in file names neither."""
-    monkeypatch.setenv("CORPUS_GOV_KEYS", str(tmp_path / "keys"))
-    write_inputs(tmp_path / "inputs")
-    made = make(tmp_path / "workspace", tmp_path / "inputs", shard_rows=2)
-    with Engine(workers=1) as engine:
-        made.run(engine=engine, as_of=AS_OF)
-    rows = made.release().table("documents", ["doc_id", "text"]).to_pylist()
-    wanted = [one["doc_id"] for one in rows if MARK in one["text"]]
+def test_a_stronger_scan_of_a_folder_agrees(prepared: Prepared, tmp_path: Path) -> None:
+    """On disk, whatever it is packed or escaped in, nothing is left, in file names neither.
+
+    Tables that both releases have are one file under two names, before and after.
+    """
+    made = prepared.on_disk(tmp_path / "workspace")
     assert scan_files([tmp_path / "workspace"], [MARK])
 
-    erasing.erase(made, wanted, reason="request:1")
+    erasing.erase(made, [prepared.erased], reason="request:1")
 
+    clean = [tmp_path / "workspace/releases" / name / "clean/one" for name in ("r0001", "r0002")]
+    ours, theirs = ([one for one in sorted(folder.iterdir()) if ".e0001." in one.name] for folder in clean)
+    assert [one.stat().st_ino for one in ours] == [one.stat().st_ino for one in theirs] != []
+    assert [release.verify(made.store, name).erased for name in ("r0001", "r0002")] == [1, 1]
     assert scan_files([tmp_path / "workspace"], [MARK, texts()[1]]) == []

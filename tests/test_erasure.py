@@ -9,6 +9,7 @@ from typing import Any
 
 import leakscan
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from erasure_corpus import ERASED, NEARLY, OTHER, PERSON, PLANTED, TODAY, ask, copied, deliver, prepared, run
 from small_corpus import LEAF, SEAL
 from typer.testing import CliRunner
@@ -24,9 +25,9 @@ from corpus_gov import (
     tombstones,
 )
 from corpus_gov.engine import Engine
-from corpus_gov.errors import ConfigError
+from corpus_gov.errors import ConfigError, IntegrityError
 from corpus_gov.relate import suppressed
-from corpus_gov.signatures import dsse_verify
+from corpus_gov.signatures import Signer, dsse_sign, dsse_verify
 from corpus_gov.workspace import Workspace
 
 
@@ -440,6 +441,61 @@ def test_the_commands_ask_list_show_fulfil_and_certify(workspace: Workspace, tmp
     assert out.with_name("certificate.md").read_text(encoding="utf-8").startswith(f"# Certificate of request {name}")
     assert sum(json.loads(status.output)["requests"].values()) == 1
     assert PERSON not in asked.output + done.output + listed.output + shown.output + certified.output
+
+
+def resigned(certificate: bytes, signer: Signer, **changes: Any) -> bytes:
+    """Sign what a certificate states, but for some changes, with a key."""
+    body = json.loads(base64.b64decode(json.loads(certificate)["payload"]))
+    said = body["predicate"] | {name: value for name, value in changes.items() if name in body["predicate"]}
+    return dsse_sign(body | {"predicate": said, **{k: v for k, v in changes.items() if k in body}}, signer)
+
+
+def test_a_certificate_is_checked_by_who_gets_it(workspace: Workspace, tmp_path: Path) -> None:
+    """By the key alone, by the ledger, or on its own word; what was changed, or is of another key, is refused."""
+    request = fulfilment.fulfil(workspace, ask(workspace, "url", "https://mill.example/goats").request, today=TODAY)
+    own, thief = workspace.signer(), Signer("thief", Ed25519PrivateKey.from_private_bytes(b"t" * 32))
+    (tmp_path / "vkey").write_text(f"{own.vkey}\n")
+    runner, file = CliRunner(), tmp_path / "erasure.json"
+    made = runner.invoke(
+        cli.app, ["erase", "certificate", workspace.url, request.request, "--out", str(tmp_path / "erasure")]
+    )
+    whole, ledger = file.read_bytes(), workspace.ledger()
+
+    def check(*options: str) -> Any:
+        return runner.invoke(cli.app, ["verify-certificate", str(file), *options])
+
+    by_key, by_ledger = check("--key", str(tmp_path / "vkey"), "--json"), check("--workspace", workspace.url)
+    alone = check()
+    assert (made.exit_code, by_key.exit_code, by_ledger.exit_code, alone.exit_code) == (0, 0, 0, 0)
+    said = json.loads(by_key.output)
+    assert (said["request"], said["workspace"], said["signed_by"]) == (request.request, "w-test-small", own.vkey)
+    assert [("looked at" in one) for one in said["trusted"]] == [True]
+    assert "they were suppressed, not erased" in by_ledger.output
+    assert "note" not in by_ledger.output
+    assert "the public key was taken from the certificate itself" in alone.output
+
+    (tmp_path / "erasure.md").write_text("# Everything is gone\n")
+    assert "says something else than erasure.json" in str(check().exception)
+    (tmp_path / "erasure.md").unlink()
+
+    forged = {
+        "it was changed": whole.replace(b'"payload":"e', b'"payload":"f', 1),
+        "it was changed or cut": whole[:-20],
+        r"signed by \['thief.*\], expected .* by 'w-test-small": resigned(whole, thief),
+        "it is something else": resigned(whole, own, predicateType="urn:corpus-gov:removals:v1"),
+        "about other entries than it lists": resigned(whole, own, ledger=[]),
+    }
+    for problem, data in forged.items():
+        with pytest.raises(IntegrityError, match=problem):
+            certificates.check(data, own.vkey)
+    # Whoever has another key can make a certificate that stands by itself, and none that stands in this ledger.
+    other = resigned(whole, thief, vkey=thief.vkey)
+    assert len(certificates.check(other)["trusted"]) == 2
+    with pytest.raises(IntegrityError, match="expected one of the keys of the ledger"):
+        certificates.check(other, None, ledger)
+    entries = [one | {"entry": one["entry"] + 50} for one in said["ledger"]]
+    with pytest.raises(IntegrityError, match="which the ledger does not have"):
+        certificates.check(resigned(whole, own, ledger=entries), None, ledger)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """kill -9 at random moments: the previous release verifies, and the next run gives the undisturbed root."""
 
+import multiprocessing
 import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -13,63 +16,78 @@ import small_corpus
 from test_pipeline import root, run
 
 from corpus_gov import release
+from corpus_gov.engine import prefork
 from corpus_gov.store import open_store
+from corpus_gov.workspace import open_workspace
 
-SCRIPT = """
-import sys
-from corpus_gov import pipeline
-from corpus_gov.engine import Engine
-import small_corpus
-workspace = pipeline.open_workspace(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-with Engine(workers=1) as engine:
-    pipeline.run(workspace, engine=engine, as_of=small_corpus.AS_OF)
-print("done", flush=True)
-"""
+
+@dataclass(frozen=True)
+class Waiting:
+    """A workspace with a release, inputs that came after it, and the root of an undisturbed run over all of them."""
+
+    folder: Path
+    first: str
+    root: str
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+    """Release 30 documents, add 15, and note what a workspace that nothing happens to comes to."""
+    folder = tmp_path_factory.mktemp("waiting")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CORPUS_GOV_KEYS", str(folder / "keys"))
+        # Those that are killed are forked from a process that has loaded everything: each start would take seconds.
+        prefork()
+        inputs = folder / "inputs"
+        small_corpus.write_inputs(inputs, 30)
+        calm = small_corpus.make(folder / "calm", inputs)
+        run(calm)
+        disturbed = small_corpus.make(folder / "disturbed", inputs, shard_rows=4)
+        first = run(disturbed).release
+        small_corpus.write_inputs(inputs, 45)
+        run(calm)
+        yield Waiting(folder / "disturbed", first, root(calm))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_random_moments(tmp_path, monkeypatch, seed):
+def test_killed_at_random_moments(waiting: Waiting, tmp_path: Path, seed: int) -> None:
     """Each of five kills leaves the release whole; the last run ends as if undisturbed."""
-    monkeypatch.setenv("CORPUS_GOV_KEYS", str(tmp_path / "keys"))
-    inputs = tmp_path / "inputs"
-    small_corpus.write_inputs(inputs, 30)
-    calm = small_corpus.make(tmp_path / "calm", inputs)
-    run(calm)
-    disturbed = small_corpus.make(tmp_path / "disturbed", inputs, shard_rows=4)
-    first = run(disturbed).release
-    small_corpus.write_inputs(inputs, 45)
-    run(calm)
+    disturbed = open_workspace(shutil.copytree(waiting.folder, tmp_path / "disturbed"))
     moments = random.Random(seed)
 
     for _ in range(5):
-        kill_after(moments.uniform(0.0, 1.6), disturbed.url, tmp_path)
-        assert release.verify(open_store(disturbed.url), first, None, []).release == first
+        kill_after(moments.uniform(0.0, 1.6), disturbed.url)
+        found = release.verify(open_store(disturbed.url), waiting.first, None, [])
+        assert found.release == waiting.first
     run(disturbed)
 
-    assert root(disturbed) == root(calm)
+    assert root(disturbed) == waiting.root
 
 
-def kill_after(seconds: float, url: str, tmp_path) -> None:
+def kill_after(seconds: float, url: str) -> None:
     """Start a run in a process of its own and kill it, with everything it started, after `seconds`."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    with process.stdin, process.stdout:
-        assert process.stdout.readline() == "ready\n"
-        process.stdin.write("\n")
-        process.stdin.flush()
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=run_when_told, args=(url, theirs, dict(os.environ)))
+    with ours:
+        with theirs:
+            process.start()
+        assert ours.recv() == "ready"
+        ours.send("go")
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def run_when_told(url: str, told: Connection, environment: dict[str, str]) -> None:
+    """Run the corpus when the other end says so, in a session of its own; the fork server has an older environment."""
+    os.environ.update(environment)
+    os.setsid()
+    disturbed = open_workspace(url)
+    told.send("ready")
+    told.recv()
+    run(disturbed)
+    # Ended by whoever started it, for its group to be there until then.
+    signal.pause()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 import small_corpus
 from typer.testing import CliRunner
 
-from corpus_gov import artefacts, cli, overlay, replay
+from corpus_gov import artefacts, cli, fulfilment, overlay, replay
 from corpus_gov.engine import Engine
 from corpus_gov.errors import ConfigError, IntegrityError, StoreError
 from corpus_gov.store import LocalStore, MemoryStore, Missing, open_store
@@ -136,6 +137,31 @@ def test_what_people_changed_since_does_not_count(workspace: Workspace, engine: 
     workspace.dossiers.clear()
 
     assert replay.replay(workspace, documents=None, engine=engine).same == 6
+
+
+def test_what_was_erased_is_said_and_the_rest_comes_out_the_same(workspace: Workspace, engine: Engine) -> None:
+    """A tombstone is decided again like any row; of a release whose row is gone that row is counted, and no other."""
+    day = date(2026, 11, 20)
+    (gone,) = workspace.release().table("manifest", ["doc_id"]).slice(2, 1)["doc_id"].to_pylist()
+    name = fulfilment.ask(
+        workspace, "doc_id", gone, requester="data_subject", basis="eu.gdpr.17", received=day, today=day, actor="li.na"
+    ).request
+    fulfilment.fulfil(workspace, name, today=day)
+    workspace.run(engine=engine, as_of=small_corpus.AS_OF)
+
+    suppressed = replay.replay(workspace, "r0002", documents=None, engine=engine)
+    assert len(fulfilment.fulfil(workspace, name, today=day, physical=True).erased) == 1
+    after = replay.replay(workspace, "r0002", documents=None, engine=engine)
+
+    # It has the tombstone, and never had more.
+    assert (suppressed.asked, suppressed.same, suppressed.erased, suppressed.notes) == (6, 6, 0, ())
+    assert (after.asked, after.same, after.erased, after.unsettled) == (6, 6, 0, 0)
+    told = CliRunner().invoke(
+        cli.app, ["verify", workspace.url, "--release", "r0001", "--replay", "all", "--workers", "1"]
+    )
+    assert "r0001 is complete: 6 rows, 1 of them erased." in told.output
+    assert "replay: 5 of 6 documents" in told.output
+    assert "1 were erased, nobody can decide them again" in told.output
 
 
 def test_the_sample_follows_from_the_root() -> None:

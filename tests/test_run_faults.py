@@ -5,8 +5,8 @@ Three kinds of disturbance, so that each case stays short:
 - crash: the second run of a workspace fails at one write, and nothing is written after it. Every write of
   lease, ingest, ledger and publish has its case. What workers build lies in the cache already, so that a
   case is spent on the writes that it is about.
-- once: with an empty cache the first write of every shard and artefact fails, one in each attempt, and the
-  store goes on; so do the removals of an interrupted release.
+- once: with an empty cache the first write of every shard and artefact fails, one in each task of a stage, and the
+  store goes on; so do the removals of an interrupted release, one in each attempt.
 - first run: an empty workspace, interrupted at its first, second, third … write, until an attempt ends.
 
 Afterwards everything stored is what an undisturbed run stores, but for times and turns.
@@ -154,6 +154,31 @@ class Inline(Engine):
         return [function(item) for item in items]
 
 
+class Abreast(Inline):
+    """Runs the other tasks of a stage to their end where one fails, as workers do, and then gives up."""
+
+    def map(
+        self,
+        stage: str,
+        function: Callable[[Any], T],
+        items: Sequence[Any],
+        sizes: Sequence[int] | None = None,
+    ) -> list[T]:
+        """Run `function` on every item; raise what was raised first."""
+        raised: list[StoreError] = []
+
+        def tried(item: Any) -> T | None:
+            try:
+                return function(item)
+            except StoreError as error:
+                raised.append(error)
+
+        done = super().map(stage, tried, items, sizes)
+        if raised:
+            raise raised[0]
+        return done
+
+
 @dataclass(frozen=True)
 class Calm:
     """What undisturbed runs leave.
@@ -188,6 +213,7 @@ def _settings(tmp_path_factory) -> Iterator[None]:
         # Worked out again for every name of an artefact: more than half the time of runs as small as these.
         patch.setattr(artefacts, "version", cache(artefacts.version))
         patch.setattr(rules, "concern", cache(rules.concern))
+        patch.setattr(stages, "_load_packs", cache(stages._load_packs))
         yield
 
 
@@ -394,12 +420,12 @@ def test_every_write_of_a_shard_or_artefact_fails_once(
 ) -> None:
     """Attempt after attempt meets another failure, and the last one ends as if nothing had happened.
 
-    Some sixty attempts each: the other two pairs of store and fault would only leave the same objects again.
+    Some dozens of attempts each: the other two pairs of store and fault would only leave the same objects again.
     """
     store = new_store(kind, calm.before, tmp_path)
     disturbed = StumblingStore(store, persisted=persisted, prefixes=CONTENT)
 
-    outcome = run_until_done(repeat(disturbed), Inline(), lambda: check_before(store, calm))
+    outcome = run_until_done(repeat(disturbed), Abreast(), lambda: check_before(store, calm))
 
     assert disturbed.failed >= {name for name in calm.new if name.startswith(CONTENT)}
     check_calm(store, calm, outcome)

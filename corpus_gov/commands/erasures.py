@@ -1,4 +1,4 @@
-"""Commands about requests to erase: `corpus-gov erase ask|list|show|fulfil|refuse|certificate`."""
+"""Commands about requests to erase: `erase ask|list|show|fulfil|refuse|certificate`, and `verify-certificate`."""
 
 from dataclasses import asdict
 from datetime import date
@@ -169,6 +169,30 @@ def certificate(
     if as_json:
         return print_json({"certificate": str(files[0]), "markdown": str(files[1]), **said})
     return say(f"{files[0]}: signed by {workspace.signer().verifier.reference}; {files[1]}: the same for people.")
+
+
+def verify_certificate(
+    certificate: Annotated[Path, typer.Argument(metavar="FILE", help="What `erase certificate` wrote, the .json.")],
+    key: arguments.Key = None,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", help="Look up its keys and entries in the ledger of this workspace.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check the certificate of an erasure, and the Markdown beside it. Exit code 5 where something does not hold."""
+    from corpus_gov import certificates  # noqa: PLC0415
+    from corpus_gov.errors import IntegrityError  # noqa: PLC0415
+
+    data, ledger = arguments.file(certificate, "certificate"), _open(workspace).ledger() if workspace else None
+    found = certificates.check(data, arguments.vkey(key), ledger, where=certificate.name)
+    page, text = certificate.with_suffix(".md"), certificates.markdown(found)
+    if page != certificate and page.is_file() and page.read_bytes() != text.encode():
+        raise IntegrityError(f"{page.name}: says something else than {certificate.name}, which is signed; discard it")
+    if as_json:
+        return print_json(found)
+    say(text)
+    say(f"{certificate}: signed by {found['signed_by']}")
+    return say("\n".join(f"note  {one}" for one in found["trusted"]))
 
 
 def _value(by: str, value: str | None) -> str:
