@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import leakscan
 import pyarrow as pa
 import pytest
@@ -215,9 +216,7 @@ def test_neighbours_decide_what_is_whole(text, whole):
 def call(workspace, value: str, *arguments: str, command: str = "") -> subprocess.CompletedProcess[bytes]:
     """Run the command with the value on standard input."""
     environment = os.environ | {"CORPUS_GOV_KEYS": str(workspace.keys_folder.parent), "COLUMNS": "200"}
-    script = ["-c", command] if command else ["-m", "corpus_gov.cli"]
-    line = [sys.executable, *script, "find-person", *arguments]
-    return subprocess.run(line, env=environment, input=value.encode(), capture_output=True, check=False)
+    return forked.run(["find-person", *arguments], environment, script=command, given=value.encode())
 
 
 def held(tmp_path: Path, done: subprocess.CompletedProcess[bytes], *values: str) -> list[leakscan.Leak]:
