@@ -11,6 +11,8 @@ next ones. Each case is a process of its own (`corpus-gov rescreen --json`, or `
     b   one more word
     c   a new source of a hundredth of the documents
     d   one document that must not be released
+    e   a thousand more, one in each of as many places of the corpus
+    p   the bytes of those thousand erased, in all releases (`erasing.erase`); last, in a process of its own
 
 Beside the seconds of each case stand those that its stages say, how many decisions changed, and how many clean files
 are other ones than in the release before; where a case has decisions to change, that none changed is no measurement.
@@ -26,6 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench import DOSSIER, SETTINGS, SPINE, WORKSPACE_ID, _copy, copies, exchanged
@@ -38,6 +41,20 @@ CLAUSE = """clauses:
     category: A1h
     legal: [cn.gbt45654.5.2a]
     why: Offers that are a crime to make.
+"""
+
+ERASED = {"d": 1, "e": 1000}
+ERASE = """
+import sys, time
+from pathlib import Path
+from corpus_gov import erasing
+from corpus_gov.workspace import open_workspace
+workspace = open_workspace(sys.argv[1], rules_folder=Path(sys.argv[2]))
+began, used = time.perf_counter(), time.process_time()
+done = erasing.erase(workspace, sys.argv[3:], reason="request:bench")
+wall, used = time.perf_counter() - began, time.process_time() - used
+print(f"p: {len(sys.argv) - 3} documents of {len(workspace.releases())} releases, {len(done.shards)} shards written anew, "
+      f"{done.artefacts} objects of the build cache: {wall:.1f} s, {used:.1f} s of CPU")
 """
 
 OFTEN = "dup_line_char_share > "
@@ -63,6 +80,9 @@ def main() -> None:
     print("| case | seconds | screen | decide | publish | documents | other decisions | other clean files, of |")
     print("|---|---|---|---|---|---|---|---|")
     for case in options.cases:
+        if case == "p":
+            print(physical(work), flush=True)
+            continue
         changed(case, work, options.data)
         show(case, call(work, options.workers, "run" if case == "c" else "rescreen"))
 
@@ -107,12 +127,26 @@ def changed(case: str, work: Path, data: Path) -> None:
         pq.write_table(rows.read(["url", "text"]).slice(0, count), part)
         _copy(part, more, exchanged(17))
         dossier(work, "more", [more])
-    elif case == "d":
-        names = max((work / "w" / "releases").iterdir()) / "manifest"
-        table = pq.read_table(min(names.glob("*.parquet")), columns=["doc_id", "disposition"])
-        kept = [row["doc_id"] for row in table.slice(0, 1000).to_pylist() if row["disposition"] == "keep"]
+    elif case in ERASED:
         (work / "w" / "suppression").mkdir(exist_ok=True)
-        (work / "w" / "suppression" / "one.txt").write_text(f"{kept[0]}\n")
+        (work / "w" / "suppression" / f"{case}.txt").write_text("\n".join([*kept(work, ERASED[case]), ""]))
+
+
+def kept(work: Path, count: int) -> list[str]:
+    """Return documents that the newest release keeps: by their ids, which are digests, and so from everywhere."""
+    names = max((work / "w" / "releases").iterdir()) / "manifest"
+    table = pq.read_table(min(names.glob("*.parquet")), columns=["doc_id", "disposition"])
+    found = table.filter(pc.equal(table["disposition"], "keep"))["doc_id"]
+    assert len(found) >= count, len(found)
+    return list(found.slice(0, count).to_pylist())
+
+
+def physical(work: Path) -> str:
+    """Erase the bytes of the documents of case e, and say what that took."""
+    ids = (work / "w" / "suppression" / "e.txt").read_text().split()
+    env = os.environ | {"CORPUS_GOV_KEYS": str(work / "keys")}
+    line = [sys.executable, "-c", ERASE, str(work / "w"), str(work / "rules"), *ids]
+    return subprocess.run(line, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def call(work: Path, workers: int, command: str) -> dict[str, Any]:
