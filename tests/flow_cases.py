@@ -78,6 +78,8 @@ def interrupted(stage: str, how: str, **options: Any) -> dict[str, Any]:
         return stop
 
     common.progress = stopping
+    # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with capture_sigterm():
         return bare(**options)
 
